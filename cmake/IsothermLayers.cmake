@@ -1,12 +1,14 @@
 # One object library a layer, and the library that users link made of all of them.
 
 add_library(isotherm_flags INTERFACE)
-target_compile_options(isotherm_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+target_compile_options(isotherm_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                                                -Woverloaded-virtual)
 if(ISOTHERM_WERROR)
   target_compile_options(isotherm_flags INTERFACE -Werror)
 endif()
 if(ISOTHERM_SANITIZE)
-  target_compile_options(isotherm_flags INTERFACE -fsanitize=${ISOTHERM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(isotherm_flags INTERFACE -fsanitize=${ISOTHERM_SANITIZE} -fno-sanitize-recover=all
+                                                  -fno-omit-frame-pointer)
   target_link_options(isotherm_flags INTERFACE -fsanitize=${ISOTHERM_SANITIZE})
 endif()
 if(ISOTHERM_FUZZ)
@@ -22,13 +24,30 @@ set(ISOTHERM_LINK "")
 function(isotherm_layer name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
-  add_library(isotherm_${name} OBJECT ${sources})
   list(APPEND ISOTHERM_LINK ${ARG_LINK})
+  set(ISOTHERM_LINK ${ISOTHERM_LINK} PARENT_SCOPE)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(isotherm_${name} OBJECT ${sources})
   target_include_directories(isotherm_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(isotherm_${name} PUBLIC ${ISOTHERM_LINK} PRIVATE isotherm_flags)
   list(APPEND ISOTHERM_LAYERS ${name})
   set(ISOTHERM_LAYERS ${ISOTHERM_LAYERS} PARENT_SCOPE)
-  set(ISOTHERM_LINK ${ISOTHERM_LINK} PARENT_SCOPE)
+endfunction()
+
+# Each unit of src/simd/ may use the instructions that it is named after, and no other file may (src/simd/units.h). The
+# units of another processor compile to nothing.
+function(isotherm_simd_flags)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+    return()
+  endif()
+  set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/simd/sse42.cc PROPERTIES COMPILE_OPTIONS -msse4.2)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/simd/avx2.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/simd/avx512.cc PROPERTIES COMPILE_OPTIONS "${avx512}")
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/simd/avx512_vnni.cc
+                              PROPERTIES COMPILE_OPTIONS "${avx512};-mavx512vnni")
 endfunction()
 
 function(isotherm_library)
@@ -41,7 +60,7 @@ function(isotherm_library)
   target_include_directories(isotherm PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(isotherm PUBLIC cxx_std_20)
-  target_link_libraries(isotherm PUBLIC ${ISOTHERM_LINK} PRIVATE $<BUILD_INTERFACE:isotherm_flags>)
+  target_link_libraries(isotherm PRIVATE ${ISOTHERM_LINK} $<BUILD_INTERFACE:isotherm_flags>)
 endfunction()
 
 # Tests, tools and benchmarks see the library's insides; users don't.
@@ -64,6 +83,6 @@ function(isotherm_layer_test layer)
     endif()
   endforeach()
   isotherm_internal(${layer}_test)
-  target_link_libraries(${layer}_test PRIVATE GTest::gmock GTest::gtest_main)
+  target_link_libraries(${layer}_test PRIVATE isotherm_testing GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${layer}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()

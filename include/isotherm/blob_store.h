@@ -16,7 +16,8 @@
 
 namespace isotherm {
 
-// Names are non-empty UTF-8 of at most 1,024 bytes, '/' separated, without empty, "." or ".." parts.
+// Names are non-empty UTF-8 of at most 1,024 bytes, '/' separated, without empty, "." or ".." parts and without control
+// characters.
 Status ValidateObjectName(std::string_view name);
 
 struct ByteRange {

@@ -128,6 +128,10 @@ uint32_t ExtendCrc32c(uint32_t crc, std::string_view bytes) {
   return ~crc;
 }
 
+uint32_t ExtendCrc32cPortable(uint32_t crc, std::string_view bytes) {
+  return ~ExtendByTable(~crc, bytes.data(), bytes.size());
+}
+
 uint32_t Crc32c(std::string_view bytes) { return ExtendCrc32c(0, bytes); }
 
 }  // namespace isotherm

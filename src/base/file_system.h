@@ -32,7 +32,7 @@ class FileLock {
 };
 
 enum class OpenMode : uint8_t {
-  kRead,       // kNotFound when missing
+  kRead,       // kNotFound when missing or a directory
   kReadWrite,  // created when missing
   kCreateNew,  // kAlreadyExists when there
 };
@@ -54,11 +54,15 @@ class FileSystem {
   // Atomic hard link: kAlreadyExists when `to` is there.
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;  // a file; kNotFound when missing
-  virtual Status CreateDirectories(const std::string& path) = 0;  // ok when there; durable up to the root
+  // With every missing parent; ok when there. Durable when it returns, whoever created it, as long as every creator
+  // came through here.
+  virtual Status CreateDirectories(const std::string& path) = 0;
   virtual Status SyncDirectory(const std::string& path) = 0;
   virtual Result<std::vector<FileInfo>> ListDirectory(const std::string& path) = 0;  // ascending by name
-  // Blocks until it is free. Creates the file.
+  // Blocks until it is free. Creates the file, but not its directory.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+  // The same, but kConflict when it is not free.
+  virtual Result<std::unique_ptr<FileLock>> TryLock(const std::string& path) = 0;
 
   static std::shared_ptr<FileSystem> Posix();
 };

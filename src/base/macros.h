@@ -5,11 +5,11 @@
 #define ISOTHERM_CONCAT(a, b) ISOTHERM_CONCAT_INNER(a, b)
 
 // RETURN_IF_ERROR(DoIt());
-#define RETURN_IF_ERROR(expression)                                     \
-  do {                                                                  \
-    if (::isotherm::Status status_ = (expression); !status_.ok()) {     \
-      return status_;                                                   \
-    }                                                                   \
+#define RETURN_IF_ERROR(expression)                                           \
+  do {                                                                        \
+    if (::isotherm::Status error_status = (expression); !error_status.ok()) { \
+      return error_status;                                                    \
+    }                                                                         \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto value, Compute());

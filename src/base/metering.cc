@@ -57,7 +57,8 @@ MeterSummary Meter::Summary() const {
 
 double PriceUsd(const MeterSummary& summary, const RequestPrices& prices) {
   double writes = static_cast<double>(summary.puts() + summary.lists());
-  return writes / 1000 * prices.per_thousand_writes + static_cast<double>(summary.gets()) / 1000 * prices.per_thousand_reads;
+  return writes / 1000 * prices.per_thousand_writes +
+         static_cast<double>(summary.gets()) / 1000 * prices.per_thousand_reads;
 }
 
 }  // namespace isotherm

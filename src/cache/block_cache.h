@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace isotherm {
@@ -14,14 +15,16 @@ struct BlockKey {
   uint64_t low = 0;
   friend bool operator==(const BlockKey&, const BlockKey&) = default;
 
+  // The same for the same three values in every process and version (keys are kept on disk), and evenly distributed.
+  // Not for keys that an adversary chooses.
   static BlockKey Of(std::string_view scope, std::string_view object, uint64_t offset);
 };
 
 class BlockCache;
 struct BlockHeader;  // reference count, size, then the bytes
 
-// Keeps a block's bytes in place as long as it lives, also past the block's eviction and past the cache itself.
-// Movable; use from one thread at a time.
+// Keeps a block's bytes in place as long as it lives, also past the block's eviction and past the cache itself. The
+// bytes begin on a multiple of 64. Movable, copies share the bytes; use one PinnedBlock from one thread at a time.
 class PinnedBlock {
  public:
   PinnedBlock() = default;
@@ -33,9 +36,11 @@ class PinnedBlock {
 
   // A block that no cache knows (yet), of its own copy of `bytes`.
   static PinnedBlock Copy(std::string_view bytes);
+  // A block of `size` bytes that the caller fills through `*bytes` before it hands the block on.
+  static PinnedBlock ForFilling(size_t size, std::span<char>* bytes);
 
   bool valid() const { return header_ != nullptr; }
-  std::string_view bytes() const;
+  std::string_view bytes() const;  // empty when not valid
 
  private:
   friend class BlockCache;
@@ -49,10 +54,10 @@ enum class EvictionPolicy : uint8_t {
 };
 
 struct BlockCacheOptions {
-  uint64_t capacity_bytes = 256 << 20;  // keys, headers and bytes; pinned blocks that were evicted do not count
+  uint64_t capacity_bytes = 256 << 20;  // tables, headers and bytes; pinned blocks that were evicted do not count
   EvictionPolicy policy = EvictionPolicy::kS3Fifo;
   // 0: as many as suit the capacity, so that one shard always holds a block of 4 MiB or an eighth of the capacity,
-  // whichever is less.
+  // whichever is less. Else rounded up to a power of two.
   uint32_t shards = 0;
 };
 
@@ -70,15 +75,18 @@ class BlockCache {
 
   // Invalid when absent. Allocates nothing.
   PinnedBlock Lookup(const BlockKey& key);
-  // Replaces an older block of that key. A block larger than a shard is not kept.
+  // Replaces an older block of that key. A block larger than a shard is not kept. The bytes are shared with `block`,
+  // unless some cache holds them already under another key: then they are copied.
   void Insert(const BlockKey& key, const PinnedBlock& block);
   void Erase(const BlockKey& key);
   BlockCacheStats Stats() const;
 
  private:
-  struct Shard;
-  struct State;
-  std::unique_ptr<State> state_;
+  class Shard;
+  Shard& ShardOf(uint64_t hash) const;
+
+  std::unique_ptr<Shard[]> shards_;
+  uint32_t shard_count_ = 0;
 };
 
 }  // namespace isotherm

@@ -20,16 +20,20 @@ struct DiskCacheOptions {
 };
 
 struct DiskCacheStats {
-  uint64_t hits = 0, misses = 0, inserts = 0, dropped = 0, corrupt = 0, evicted_slabs = 0;
-  uint64_t used_bytes = 0;  // size of all slab files
+  uint64_t hits = 0, misses = 0;
+  uint64_t inserts = 0;  // taken over to be written
+  uint64_t dropped = 0;  // refused, or lost because a write failed
+  uint64_t corrupt = 0;  // looked up, and the bytes could not be read or did not match
+  uint64_t evicted_slabs = 0;
+  uint64_t used_bytes = 0;  // size of all files
   bool writing = true;      // false after the disk refused a write: the cache then only reads
 };
 
-// Thread-safe. One process has a directory open for writing at a time (others get kConflict and go without).
-// Not fork-safe.
+// Thread-safe. One DiskCache has a directory open at a time, in whatever process. Not fork-safe.
 class DiskCache {
  public:
   // Reads the slabs' directories that an earlier process left; anything malformed is dropped, never an error.
+  // kConflict when another DiskCache has the directory: the caller goes without.
   static Result<std::unique_ptr<DiskCache>> Open(const DiskCacheOptions& options, std::shared_ptr<Environment> env);
   // Waits for pending writes.
   ~DiskCache();
@@ -37,10 +41,12 @@ class DiskCache {
   // The extent, if it is here and its bytes match `length` and `crc32c`; else an invalid block. A copy that does not
   // match is forgotten.
   PinnedBlock Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c);
-  // Returns at once; the write happens on the executor. A failed write turns writing off until reopened.
+  // Returns at once; the write happens on the executor. An extent that is here is not written again. A failed write
+  // turns writing off until reopened.
   void Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c);
 
   // A small value under a name that may be replaced, kept across restarts (a hint: which routing object was used last).
+  // All hints together take at most 256 KiB, or 1/64 of the capacity when that is less; the oldest make room.
   void PutHint(std::string_view name, std::string_view value);
   std::string GetHint(std::string_view name);  // empty when there is none
 
@@ -50,7 +56,10 @@ class DiskCache {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  DiskCache(std::shared_ptr<State> state, std::shared_ptr<Environment> env);
+
+  const std::shared_ptr<Environment> env_;
+  const std::shared_ptr<State> state_;  // shared with the writing task, which may start after all is done
 };
 
 }  // namespace isotherm

@@ -28,7 +28,8 @@ struct Extent {
 struct FetchOptions {
   // Missing extents of one object with at most this many bytes between them are read by one request.
   uint32_t max_gap_bytes = 160 << 10;
-  // At most this many requests, merging across the smallest gaps first; 0: no limit.
+  // At most this many requests, merging across the smallest gaps first, or one for each object when there are more
+  // objects; 0: no limit.
   uint32_t max_requests = 0;
   bool fill_cache = true;  // false for compaction and other one-time scans
 };
@@ -38,9 +39,15 @@ struct FetchedExtent {
   PinnedBlock block;  // valid on ok: the bytes stay where they are as long as this lives
 };
 
+// Every extent asked for counts once: where its bytes came from or, of one that failed, how far the search went.
 struct FetchCounts {
-  uint64_t ram_hits = 0, disk_hits = 0, misses = 0;
-  uint64_t ram_bytes = 0, disk_bytes = 0, store_bytes = 0;  // store_bytes includes gaps that were read through
+  uint64_t ram_hits = 0, disk_hits = 0;
+  uint64_t misses = 0;  // asked from the store
+  uint64_t joined = 0;  // waited for another call, or for an equal extent of the same one
+  // ram and disk: of the hits. store: all that its answers held, with the gaps that were read through and what was
+  // fetched again.
+  uint64_t ram_bytes = 0, disk_bytes = 0, store_bytes = 0;
+  uint64_t requests = 0;  // to the store
   void Add(const FetchCounts& other);
 };
 
@@ -53,11 +60,17 @@ class ExtentCache {
               std::shared_ptr<Environment> env, std::string scope);
   ~ExtentCache();
 
-  // results[i] answers extents[i]. One wave of requests to the store at most. Every extent that comes from disk or
-  // store is checked against its crc32c: a bad disk copy is dropped and refetched, bad bytes from the store are
-  // fetched once more (a damaged answer) and are then kCorruption naming object and offset. Extents that another call is
-  // fetching at this moment are waited for, not fetched again (single flight); a waiter whose deadline passes or that is
-  // cancelled leaves by itself, and a failed fetch fails only those that waited for it.
+  // results[i] answers extents[i]. One wave of requests to the store at most, and a second one for what came damaged.
+  //
+  // Every extent that comes from disk or store is checked against its crc32c: a bad disk copy is dropped and refetched,
+  // bad or missing bytes from the store are fetched once more and are then kCorruption naming object and offset; an
+  // object that ends before the extent is kCorruption too. Any other failure is the store's own. No failure is kept.
+  //
+  // Extents that another call is fetching at this moment are waited for, not fetched again (single flight); a waiter
+  // whose deadline passes or that is cancelled leaves by itself. A failed fetch fails those that waited for it, unless
+  // it failed by its own deadline or cancellation: then one of them fetches instead.
+  //
+  // Adds to `*counts`, which may be null.
   std::vector<FetchedExtent> Fetch(const Context& context, std::span<const Extent> extents, const FetchOptions& options,
                                    FetchCounts* counts);
 
@@ -66,6 +79,7 @@ class ExtentCache {
 
  private:
   struct State;
+  class Call;
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,131 @@
+// A collection of rows in a blob store: open it, write, commit, search.
+//
+// Threads: every method may be called from any thread at any time. Not fork-safe: a child process must open its own.
+// Visibility: a handle searches the snapshot that it opened, refreshed to or committed, and its own uncommitted rows.
+// Durability: what Commit acknowledged is safe where the collection lives; docs/durability.md says what that means.
+// Errors: docs/errors.md lists them case by case.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "isotherm/blob_store.h"
+#include "isotherm/context.h"
+#include "isotherm/options.h"
+#include "isotherm/query.h"
+#include "isotherm/row.h"
+#include "isotherm/status.h"
+
+namespace isotherm {
+
+struct SegmentStats {
+  std::string name;
+  std::string kind;  // "flat" or "cells"
+  uint64_t rows = 0;
+  uint64_t entries = 0;  // rows and their second copies
+  uint64_t cells = 0;
+  uint64_t bytes = 0;
+};
+
+struct CollectionStats {
+  uint64_t version = 0;
+  uint32_t dimension = 0;
+  Metric metric = Metric::kL2;
+  KeyType key_type = KeyType::kInteger;
+  std::vector<std::string> filter_columns;
+  uint64_t rows = 0;          // committed
+  uint64_t pending_rows = 0;  // of this handle, not committed
+  uint64_t inline_rows = 0;   // in the head itself
+  uint64_t cells = 0;
+  uint64_t routing_generation = 0;  // 0: none
+  uint64_t head_bytes = 0;
+  uint64_t routing_bytes = 0;
+  uint64_t stored_bytes = 0;  // head, routing and segments
+  std::vector<SegmentStats> segments;
+  // Caches of this handle, since it was opened.
+  uint64_t ram_hits = 0, disk_hits = 0, misses = 0;
+  uint64_t ram_cache_bytes = 0, disk_cache_bytes = 0;
+};
+
+struct ScanOptions {
+  // Ascending keys; needs RAM for all keys and one wave per few thousand rows. Without: the order in which rows are
+  // stored, in sequential reads.
+  bool in_key_order = true;
+  bool include_vector = true;
+  bool include_metadata = true;
+  bool include_payload = true;
+};
+
+struct VerifyReport {
+  uint64_t objects = 0, extents = 0, rows = 0, bytes = 0;
+  std::vector<std::string> problems;  // each names object and offset; empty: clean
+  std::vector<std::string> orphans;   // objects that the head does not name: left by crashes, harmless
+};
+
+// (done, total) in units of its work, now and then, on a thread of the call's.
+using Progress = std::function<void(std::string_view stage, uint64_t done, uint64_t total)>;
+
+class Collection {
+ public:
+  // Closes; a failed commit is lost silently here, so call Close where that matters.
+  virtual ~Collection() = default;
+
+  // Adds a row, visible to this handle at once and to others after Commit. kAlreadyExists when the key is there,
+  // kInvalidArgument for a bad vector, key or metadata (nothing is stored), kReadOnly, kClosed.
+  virtual Status Insert(Row row, const Context& context = {}) = 0;
+  // All rows or none. An empty batch is kInvalidArgument.
+  virtual Status InsertBatch(std::vector<Row> rows, const Context& context = {}) = 0;
+
+  // Makes all rows inserted before it durable and visible to others as one version. ok with nothing pending (no request
+  // is made). On kUnknown the outcome is not known yet: call again to settle it. On any other error nothing was
+  // committed and the rows stay pending.
+  virtual Status Commit(const Context& context = {}) = 0;
+  // Forgets the rows that were not committed. kUnknown while a commit's outcome is open.
+  virtual Status DiscardPending(const Context& context = {}) = 0;
+
+  // `query` has the collection's dimension and finite numbers (not all zero for cosine), else kInvalidArgument.
+  virtual Result<SearchResult> Search(std::span<const float> query, const SearchOptions& options = {},
+                                      const Context& context = {}) = 0;
+  // `queries`: count x dimension, row by row. results[i] answers row i. Extents that several queries want are read once.
+  virtual Result<std::vector<SearchResult>> BatchSearch(std::span<const float> queries, const SearchOptions& options = {},
+                                                        const Context& context = {}) = 0;
+
+  // The row of a key, or kNotFound.
+  virtual Result<Row> Get(const Key& key, const Context& context = {}) = 0;
+  // Calls `visit` with each row of the snapshot once; a bad Status from it stops the scan and is returned.
+  virtual Status Scan(const std::function<Status(Row)>& visit, const ScanOptions& options = {},
+                      const Context& context = {}) = 0;
+
+  // Moves to the newest version: one request.
+  virtual Status Refresh(const Context& context = {}) = 0;
+  // Rewrites all committed rows as one partition. Pending rows are committed first. Readers and other writers go on; when
+  // another commit comes in between, its rows stay beside the new partition.
+  virtual Status Compact(const CompactOptions& options = {}, const Progress& progress = {}, const Context& context = {}) = 0;
+
+  // Reads every object and checks every checksum and reference. Lists the store to find orphans.
+  virtual Result<VerifyReport> Verify(const Progress& progress = {}, const Context& context = {}) = 0;
+
+  virtual CollectionStats Stats() const = 0;
+  // Commits what is pending unless Options::commit_on_close is false, and releases everything. Later calls: kClosed. When
+  // the commit fails, the handle stays open and the Status is returned.
+  virtual Status Close(const Context& context = {}) = 0;
+};
+
+// `uri`: "file:///absolute/dir" or a plain path, "s3://bucket/prefix?endpoint=…&region=…", "memory:" or "memory:name".
+// kNotFound when there is no collection and Options::create is not set.
+Result<std::unique_ptr<Collection>> Open(std::string_view uri, const Options& options = {}, const Context& context = {});
+// Over any store; the collection's objects lie at its root.
+Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options = {},
+                                         const Context& context = {});
+
+// Copies the newest version of the collection in `from` into the empty `to`, object by object, the head last.
+// kAlreadyExists when there is a collection.
+Status CopyCollection(BlobStore& from, BlobStore& to, const Progress& progress = {}, const Context& context = {});
+
+}  // namespace isotherm

@@ -1,0 +1,11 @@
+// All of Isotherm's public interface.
+#pragma once
+
+#include "isotherm/blob_store.h"
+#include "isotherm/collection.h"
+#include "isotherm/context.h"
+#include "isotherm/metering.h"
+#include "isotherm/options.h"
+#include "isotherm/query.h"
+#include "isotherm/row.h"
+#include "isotherm/status.h"

@@ -1,0 +1,65 @@
+// How a collection is opened. Plain data, checked once by Open.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "isotherm/row.h"
+
+namespace isotherm {
+
+struct Environment;
+
+// What a collection is, forever. An existing one knows it by itself.
+struct CreateOptions {
+  uint32_t dimension = 0;  // 1 … 65,536
+  Metric metric = Metric::kL2;
+  KeyType key_type = KeyType::kInteger;
+  // Metadata fields that are stored beside the codes too, so that they come with the ids and scores, without a wave of
+  // their own. At most 64.
+  std::vector<std::string> filter_columns;
+};
+
+// What Commit does when another writer was faster.
+enum class ConflictPolicy : uint8_t {
+  kReapply,  // applies the rows on the new base; kAlreadyExists if a key was taken meanwhile
+  kFail,     // returns kConflict; the rows stay pending
+};
+
+enum class CachePolicy : uint8_t { kS3Fifo, kLru };
+
+struct Options {
+  // Creates the collection when there is none. When there is one, it must have been created alike.
+  std::optional<CreateOptions> create;
+  bool error_if_exists = false;  // with create: kAlreadyExists when there is one
+  bool read_only = false;        // rejects every write, creates no object
+
+  // Where extents are kept on a local disk across restarts; empty: nowhere.
+  std::string cache_dir;
+  uint64_t disk_cache_bytes = uint64_t{8} << 30;
+  uint64_t block_cache_bytes = 256 << 20;  // RAM; 0 turns it off
+  CachePolicy block_cache_policy = CachePolicy::kS3Fifo;
+
+  ConflictPolicy conflict_policy = ConflictPolicy::kReapply;
+  bool commit_on_close = true;
+  // Rows that are not in a segment yet live in the head itself, up to this many bytes, as long as the collection has no
+  // segment (so a small collection is one object and one wave), and up to an eighth of it afterwards.
+  uint64_t inline_bytes = 1 << 20;
+
+  // Clock, random numbers, threads and files; null: the machine's own.
+  std::shared_ptr<Environment> env;
+};
+
+// A compaction rewrites all rows as balanced cells (a partition) and publishes a new routing object.
+struct CompactOptions {
+  uint32_t cells = 0;  // 0: by the number of rows
+  // A collection below this number of rows becomes one flat segment, which a query reads whole.
+  uint64_t min_rows_for_cells = 2000;
+  uint64_t max_object_bytes = 256 << 20;
+  uint64_t seed = 1;  // of the clustering; the same rows and seed give the same cells
+};
+
+}  // namespace isotherm

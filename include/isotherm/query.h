@@ -1,0 +1,64 @@
+// What a search asks for, what it answers, and what that cost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "isotherm/metering.h"
+#include "isotherm/row.h"
+
+namespace isotherm {
+
+struct SearchOptions {
+  // How many rows to return; 0 is kInvalidArgument; more than there are returns all.
+  size_t k = 10;
+  // How many cells to look into. More gives more recall and reads more; 0: the number that was found at compaction to
+  // reach the collection's target recall on its own rows, times a margin for queries of another kind.
+  size_t probes = 0;
+  // The best `rerank` rows by code are measured again by their raw vectors, which costs one more wave. 0: none.
+  size_t rerank = 0;
+  // Compares the query with every row's raw vector: the answer is the true one. Reads the whole collection.
+  bool exact = false;
+  // Each of these costs one more wave (one for all).
+  bool include_metadata = false;  // all of it; without, the filter columns alone
+  bool include_payload = false;
+  bool include_vector = false;
+};
+
+struct Hit {
+  Key key;
+  float distance = 0;  // by the collection's metric; from codes unless exact or reranked
+  Metadata metadata;   // the filter columns, or all of it
+  std::string payload;
+  std::vector<float> vector;
+};
+
+// What one search did. Counts of the store are of requests, not of extents.
+struct Explain {
+  uint64_t version = 0;  // of the snapshot that was searched
+  uint64_t cells = 0;    // of the collection
+  uint64_t cells_probed = 0;
+  uint64_t codes_evaluated = 0;  // rows compared by code; a row that lies in two probed cells counts twice
+  uint64_t distances_exact = 0;  // rows compared by raw vector
+  uint64_t extents_from_ram = 0;
+  uint64_t extents_from_disk = 0;
+  uint64_t extents_from_store = 0;
+  uint64_t bytes_from_ram = 0;
+  uint64_t bytes_from_disk = 0;
+  MeterSummary store;  // requests, bytes and waves of this call
+  double price_usd = 0;
+  int64_t plan_ns = 0;    // ranking cells
+  int64_t fetch_ns = 0;   // waiting for extents
+  int64_t score_ns = 0;   // comparing
+  int64_t rerank_ns = 0;  // raw vectors and documents
+  std::string ToString() const;
+};
+
+struct SearchResult {
+  std::vector<Hit> hits;  // ascending by distance, ties by key
+  Explain explain;
+};
+
+}  // namespace isotherm

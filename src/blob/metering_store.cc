@@ -1,0 +1,97 @@
+#include "blob/metering_store.h"
+
+#include <utility>
+
+namespace isotherm {
+
+namespace {
+
+void Record(const RequestRecord& record, Meter* own, Meter* callers) {
+  if (own != nullptr) own->Add(record);
+  if (callers != nullptr && callers != own) callers->Add(record);
+}
+
+// What a list's answer carries of its entries: the names, and eight bytes for each size.
+uint64_t BytesOf(const Result<ListPage>& page) {
+  uint64_t bytes = 0;
+  if (page.ok()) {
+    for (const ListEntry& entry : page->entries) bytes += entry.name.size() + sizeof(entry.size);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+class MeteringBlobStore::Writer : public BlobWriter {
+ public:
+  Writer(std::unique_ptr<BlobWriter> writer, std::shared_ptr<Environment> environment, Meter* own, Meter* callers)
+      : writer_(std::move(writer)), environment_(std::move(environment)), own_(own), callers_(callers) {}
+
+  Status Append(std::string_view bytes) override {
+    bytes_ += bytes.size();
+    return writer_->Append(bytes);
+  }
+
+  Result<std::string> Finish() override {
+    int64_t start_ns = environment_->clock->NowNs();
+    Result<std::string> etag = writer_->Finish();
+    int64_t end_ns = environment_->clock->NowNs();
+    Record({RequestKind::kPut, start_ns, end_ns, bytes_, etag.status().code()}, own_, callers_);
+    return etag;
+  }
+
+ private:
+  const std::unique_ptr<BlobWriter> writer_;
+  const std::shared_ptr<Environment> environment_;
+  Meter* const own_;
+  Meter* const callers_;
+  uint64_t bytes_ = 0;
+};
+
+MeteringBlobStore::MeteringBlobStore(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> environment,
+                                     Meter* meter)
+    : store_(std::move(store)), environment_(std::move(environment)), meter_(meter) {}
+
+std::vector<ReadResult> MeteringBlobStore::Read(const Context& context, std::span<const ReadRequest> requests) {
+  std::vector<ReadResult> results = store_->Read(context, requests);
+  for (const ReadResult& result : results) {
+    Record({RequestKind::kGet, result.start_ns, result.end_ns, result.data.size(), result.status.code()}, meter_,
+           context.meter);
+  }
+  return results;
+}
+
+Result<std::string> MeteringBlobStore::Put(const Context& context, std::string_view name, std::string_view bytes,
+                                           const PutCondition& condition) {
+  int64_t start_ns = environment_->clock->NowNs();
+  Result<std::string> etag = store_->Put(context, name, bytes, condition);
+  int64_t end_ns = environment_->clock->NowNs();
+  Record({RequestKind::kPut, start_ns, end_ns, bytes.size(), etag.status().code()}, meter_, context.meter);
+  return etag;
+}
+
+Result<std::unique_ptr<BlobWriter>> MeteringBlobStore::CreateWriter(const Context& context, std::string_view name) {
+  Result<std::unique_ptr<BlobWriter>> writer = store_->CreateWriter(context, name);
+  if (!writer.ok()) return writer;
+  return std::unique_ptr<BlobWriter>(
+      std::make_unique<Writer>(std::move(writer).value(), environment_, meter_, context.meter));
+}
+
+Status MeteringBlobStore::Delete(const Context& context, std::string_view name) {
+  int64_t start_ns = environment_->clock->NowNs();
+  Status status = store_->Delete(context, name);
+  int64_t end_ns = environment_->clock->NowNs();
+  Record({RequestKind::kDelete, start_ns, end_ns, 0, status.code()}, meter_, context.meter);
+  return status;
+}
+
+Result<ListPage> MeteringBlobStore::List(const Context& context, std::string_view prefix, std::string_view start_after,
+                                         size_t limit) {
+  int64_t start_ns = environment_->clock->NowNs();
+  Result<ListPage> page = store_->List(context, prefix, start_after, limit);
+  int64_t end_ns = environment_->clock->NowNs();
+  Record({RequestKind::kList, start_ns, end_ns, BytesOf(page), page.status().code()}, meter_, context.meter);
+  return page;
+}
+
+}  // namespace isotherm

@@ -1,0 +1,43 @@
+// The memory of a block: one header line, then the bytes.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "cache/block_cache.h"
+
+namespace isotherm {
+
+inline constexpr size_t kBlockAlignment = 64;
+
+// All that a look-up touches of a block is in this one cache line.
+struct alignas(kBlockAlignment) BlockHeader {
+  std::atomic<uint32_t> references{1};  // pins, and one of the cache that holds it
+  std::atomic<bool> cached{false};      // some cache holds it: the fields below belong to that cache's shard
+  uint8_t padding = 0;                  // from the start of the allocation to this header
+  uint8_t frequency = 0;                // hits since it entered its queue, at most 3
+  uint8_t queue = 0;
+  uint64_t size = 0;  // never changes
+  BlockKey key;
+  BlockHeader* newer = nullptr;
+  BlockHeader* older = nullptr;
+
+  char* data() { return reinterpret_cast<char*>(this + 1); }
+};
+static_assert(sizeof(BlockHeader) == kBlockAlignment);
+
+// With one reference, the caller's.
+BlockHeader* AllocateBlock(size_t size);
+
+// What a block of `size` bytes takes of the heap.
+inline uint64_t BlockFootprint(uint64_t size) {
+  constexpr uint64_t kAllocatorOverhead = 16;
+  constexpr uint64_t kMaxPadding = kBlockAlignment - alignof(std::max_align_t);
+  return sizeof(BlockHeader) + size + kMaxPadding + kAllocatorOverhead;
+}
+
+inline void AddReference(BlockHeader* block) { block->references.fetch_add(1, std::memory_order_relaxed); }
+void DropReference(BlockHeader* block);
+
+}  // namespace isotherm

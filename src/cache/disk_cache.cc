@@ -1,0 +1,313 @@
+#include "cache/disk_cache.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <limits>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/crc32c.h"
+#include "base/macros.h"
+#include "cache/block_hash.h"
+#include "cache/hint_table.h"
+#include "cache/slab_set.h"
+
+namespace isotherm {
+
+namespace {
+
+constexpr uint64_t kMaxHintBytes = 256 << 10;
+constexpr const char* kHintsFile = "/hints";
+constexpr const char* kNewHintsFile = "/hints.new";
+
+uint64_t HintBytesFor(uint64_t capacity) { return std::min(kMaxHintBytes, capacity / 64); }
+
+}  // namespace
+
+struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
+  // While hints are replaced, the old and the new file are both there.
+  State(const DiskCacheOptions& o, Environment* e)
+      : options(o),
+        env(e),
+        slabs(o.directory, o.capacity_bytes - 2 * HintBytesFor(o.capacity_bytes), env),
+        hints(HintBytesFor(o.capacity_bytes)) {}
+
+  struct Pending {
+    PinnedBlock block;
+    uint32_t crc32c = 0;
+  };
+
+  // One thing to write: an extent of `pending`, or the file of hints.
+  struct Task {
+    bool is_hints = false;
+    BlockKey key;
+  };
+
+  Status Load();
+  void LoadHints();
+  PinnedBlock Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c);
+  bool FindOnDisk(const BlockKey& key, uint32_t length, uint32_t crc32c, SlabLocation* location);
+  void Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c);
+  void PutHint(std::string_view name, std::string_view value);
+  void Enqueue(Task task);
+  void Flush();
+  void RunTasks(std::unique_lock<std::mutex>& lock);
+  Status WriteExtent(const BlockKey& key, std::unique_lock<std::mutex>& lock);
+  Status WriteHints(std::unique_lock<std::mutex>& lock);
+  Status ReplaceHintsFile(const std::string& bytes);
+  void StopWriting();
+
+  const DiskCacheOptions options;
+  // Not owned: the state may end on a thread of the environment's own executor, which could not end there.
+  Environment* const env;
+  std::unique_ptr<FileLock> directory_lock;
+  SlabSet slabs;  // changed only by the thread that set tasks_running
+
+  mutable std::mutex mutex;  // guards all below
+  std::condition_variable task_done;
+  std::unordered_map<BlockKey, SlabLocation, BlockKeyHash> index;
+  std::unordered_map<BlockKey, Pending, BlockKeyHash> pending;
+  uint64_t pending_bytes = 0;
+  HintTable hints;
+  bool hints_queued = false;
+  uint64_t hint_file_bytes = 0;
+  std::deque<Task> tasks;
+  bool run_scheduled = false;
+  bool tasks_running = false;
+  uint64_t tasks_queued = 0;  // ever
+  uint64_t tasks_done = 0;
+  DiskCacheStats stats;
+};
+
+Status DiskCache::State::Load() {
+  FileSystem& files = *env->file_system;
+  RETURN_IF_ERROR(files.CreateDirectories(options.directory));
+  auto locked = files.TryLock(options.directory + "/lock");
+  if (!locked.ok()) return locked.status().WithContext("opening the disk cache " + options.directory);
+  directory_lock = std::move(*locked);
+  Status removed = files.Remove(options.directory + kNewHintsFile);
+  RETURN_IF_ERROR(slabs.Load());
+  // A disk that refuses even this is only read from.
+  if ((!removed.ok() && removed.code() != StatusCode::kNotFound) || !slabs.Trim().ok()) stats.writing = false;
+  for (SlabSet::PlacedEntry& entry : slabs.Entries()) {
+    index.insert_or_assign(entry.key, std::move(entry.location));
+  }
+  LoadHints();
+  return Status::Ok();
+}
+
+// Anything but what was written gives an empty table.
+void DiskCache::State::LoadHints() {
+  auto file = env->file_system->Open(options.directory + kHintsFile, OpenMode::kRead);
+  if (!file.ok()) return;
+  auto size = (*file)->Size();
+  if (!size.ok()) return;
+  hint_file_bytes = *size;
+  std::string bytes(std::min(*size, kMaxHintBytes), '\0');
+  auto got = (*file)->Read(0, bytes);
+  if (!got.ok() || *got != *size || !hints.Decode(bytes).ok()) hints = HintTable(HintBytesFor(options.capacity_bytes));
+}
+
+PinnedBlock DiskCache::State::Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c) {
+  SlabLocation location;
+  {
+    std::lock_guard lock(mutex);
+    if (auto waiting = pending.find(key); waiting != pending.end()) {
+      const Pending& here = waiting->second;
+      bool matches = here.crc32c == crc32c && here.block.bytes().size() == length;
+      ++(matches ? stats.hits : stats.misses);
+      return matches ? here.block : PinnedBlock();
+    }
+    if (!FindOnDisk(key, length, crc32c, &location)) {
+      ++stats.misses;
+      return {};
+    }
+  }
+  std::span<char> bytes;
+  PinnedBlock block = PinnedBlock::ForFilling(length, &bytes);
+  Status read = slabs.Read(location, bytes);
+  bool good = read.ok() && Crc32c(block.bytes()) == crc32c;
+  std::lock_guard lock(mutex);
+  ++(good ? stats.hits : stats.misses);
+  if (good) return block;
+  if (read.code() != StatusCode::kNotFound) ++stats.corrupt;  // else its slab was evicted meanwhile
+  auto found = index.find(key);
+  if (found != index.end() && found->second.slab == location.slab && found->second.offset == location.offset) {
+    index.erase(found);
+  }
+  return {};
+}
+
+bool DiskCache::State::FindOnDisk(const BlockKey& key, uint32_t length, uint32_t crc32c, SlabLocation* location) {
+  auto found = index.find(key);
+  if (found == index.end()) return false;
+  if (found->second.length != length || found->second.crc32c != crc32c) {
+    index.erase(found);
+    return false;
+  }
+  *location = found->second;
+  return true;
+}
+
+void DiskCache::State::Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c) {
+  uint64_t size = block.bytes().size();
+  std::lock_guard lock(mutex);
+  auto found = index.find(key);
+  if (found != index.end() && found->second.length == size && found->second.crc32c == crc32c) return;
+  if (pending.contains(key)) return;
+  bool fits = size <= std::numeric_limits<uint32_t>::max() && slabs.Fits(size) &&
+              pending_bytes + size <= options.max_pending_bytes;
+  if (!stats.writing || !fits) {
+    ++stats.dropped;
+    return;
+  }
+  pending.emplace(key, Pending{block, crc32c});
+  pending_bytes += size;
+  ++stats.inserts;
+  Enqueue({.is_hints = false, .key = key});
+}
+
+void DiskCache::State::PutHint(std::string_view name, std::string_view value) {
+  std::lock_guard lock(mutex);
+  if (!hints.Put(name, value) || hints_queued || !stats.writing) return;
+  hints_queued = true;
+  Enqueue({.is_hints = true, .key = {}});
+}
+
+void DiskCache::State::Enqueue(Task task) {
+  tasks.push_back(task);
+  ++tasks_queued;
+  if (run_scheduled) return;
+  run_scheduled = true;
+  env->executor->Schedule([state = shared_from_this()] {
+    std::unique_lock lock(state->mutex);
+    state->run_scheduled = false;
+    if (!state->tasks_running) state->RunTasks(lock);
+  });
+}
+
+// Does the writing itself where no other thread is at it, so that it waits for no free thread of the executor.
+void DiskCache::State::Flush() {
+  std::unique_lock lock(mutex);
+  uint64_t target = tasks_queued;
+  while (tasks_done < target) {
+    if (tasks_running) {
+      task_done.wait(lock);
+    } else {
+      RunTasks(lock);
+    }
+  }
+}
+
+// All there are. The lock is held, but not while the disk works.
+void DiskCache::State::RunTasks(std::unique_lock<std::mutex>& lock) {
+  tasks_running = true;
+  while (!tasks.empty()) {
+    Task task = tasks.front();
+    tasks.pop_front();
+    Status status = task.is_hints ? WriteHints(lock) : WriteExtent(task.key, lock);
+    ++tasks_done;
+    if (!status.ok()) StopWriting();
+    task_done.notify_all();
+  }
+  tasks_running = false;
+  task_done.notify_all();
+}
+
+Status DiskCache::State::WriteExtent(const BlockKey& key, std::unique_lock<std::mutex>& lock) {
+  Pending extent = pending.find(key)->second;
+  std::string_view bytes = extent.block.bytes();
+  std::vector<std::shared_ptr<Slab>> evicted;
+  lock.unlock();
+  auto location = slabs.Append({key, static_cast<uint32_t>(bytes.size()), extent.crc32c}, bytes, &evicted);
+  lock.lock();
+  pending.erase(key);
+  pending_bytes -= bytes.size();
+  for (const auto& slab : evicted) {
+    for (const SlabEntry& entry : slab->entries) {
+      auto found = index.find(entry.key);
+      if (found != index.end() && found->second.slab == slab) index.erase(found);
+    }
+  }
+  if (!location.ok()) {
+    ++stats.dropped;
+    return location.status();
+  }
+  index.insert_or_assign(key, std::move(*location));
+  return Status::Ok();
+}
+
+Status DiskCache::State::WriteHints(std::unique_lock<std::mutex>& lock) {
+  hints_queued = false;
+  std::string bytes = hints.Encode();
+  lock.unlock();
+  Status replaced = ReplaceHintsFile(bytes);
+  lock.lock();
+  if (replaced.ok()) hint_file_bytes = bytes.size();
+  return replaced;
+}
+
+Status DiskCache::State::ReplaceHintsFile(const std::string& bytes) {
+  FileSystem& files = *env->file_system;
+  std::string path = options.directory + kNewHintsFile;
+  {
+    ASSIGN_OR_RETURN(std::unique_ptr<File> file, files.Open(path, OpenMode::kCreateNew));
+    RETURN_IF_ERROR(file->Write(0, bytes));
+  }
+  return files.Rename(path, options.directory + kHintsFile);
+}
+
+void DiskCache::State::StopWriting() {
+  stats.writing = false;
+  stats.dropped += pending.size();
+  pending.clear();
+  pending_bytes = 0;
+  hints_queued = false;
+  tasks_done += tasks.size();
+  tasks.clear();
+}
+
+Result<std::unique_ptr<DiskCache>> DiskCache::Open(const DiskCacheOptions& options, std::shared_ptr<Environment> env) {
+  auto state = std::make_shared<State>(options, env.get());
+  RETURN_IF_ERROR(state->Load());
+  return std::unique_ptr<DiskCache>(new DiskCache(std::move(state), std::move(env)));
+}
+
+DiskCache::DiskCache(std::shared_ptr<State> state, std::shared_ptr<Environment> env)
+    : env_(std::move(env)), state_(std::move(state)) {}
+
+// The directory is free for another as soon as this returns, also while a scheduled task still holds the state.
+DiskCache::~DiskCache() {
+  state_->Flush();
+  state_->directory_lock = nullptr;
+}
+
+PinnedBlock DiskCache::Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c) {
+  return state_->Lookup(key, length, crc32c);
+}
+
+void DiskCache::Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c) {
+  if (block.valid()) state_->Insert(key, block, crc32c);
+}
+
+void DiskCache::PutHint(std::string_view name, std::string_view value) { state_->PutHint(name, value); }
+
+std::string DiskCache::GetHint(std::string_view name) {
+  std::lock_guard lock(state_->mutex);
+  return state_->hints.Get(name);
+}
+
+void DiskCache::Flush() { state_->Flush(); }
+
+DiskCacheStats DiskCache::Stats() const {
+  std::lock_guard lock(state_->mutex);
+  DiskCacheStats stats = state_->stats;
+  stats.used_bytes = state_->slabs.used_bytes() + state_->hint_file_bytes;
+  stats.evicted_slabs = state_->slabs.evicted_slabs();
+  return stats;
+}
+
+}  // namespace isotherm

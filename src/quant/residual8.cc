@@ -1,0 +1,61 @@
+#include "quant/residual8.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "simd/kernels.h"
+
+namespace isotherm {
+
+ResidualFactors EncodeResidual8(std::span<const float> row, std::span<const float> centroid, int8_t* code) {
+  float largest = 0;
+  double norm2 = 0;
+  for (size_t i = 0; i < row.size(); ++i) {
+    float r = row[i] - centroid[i];
+    largest = std::max(largest, std::abs(r));
+    norm2 += static_cast<double>(r) * r;
+  }
+  if (largest == 0) {
+    std::fill_n(code, row.size(), int8_t{0});
+    return {0, 0};
+  }
+  float scale = largest / 127;
+  float inverse = 127 / largest;
+  for (size_t i = 0; i < row.size(); ++i) {
+    float step = std::nearbyint((row[i] - centroid[i]) * inverse);
+    code[i] = static_cast<int8_t>(std::clamp(step, -127.0F, 127.0F));
+  }
+  return {scale, static_cast<float>(norm2)};
+}
+
+ResidualQuery::ResidualQuery(Metric metric, std::span<const float> query) : metric_(metric), query_(query) {
+  if (metric_ != Metric::kInnerProduct) difference_.resize(query.size());
+}
+
+void ResidualQuery::Reset(std::span<const float> centroid) {
+  if (metric_ == Metric::kInnerProduct) {
+    base_ = simd::Active().dot_f32(query_.data(), centroid.data(), query_.size());
+    return;
+  }
+  for (size_t i = 0; i < query_.size(); ++i) difference_[i] = query_[i] - centroid[i];
+  base_ = simd::Active().dot_f32(difference_.data(), difference_.data(), difference_.size());
+}
+
+void ResidualQuery::Distances(const int8_t* codes, const float* scales, const float* norms2, size_t rows,
+                              float* distances) const {
+  const simd::Kernels& kernels = simd::Active();
+  if (metric_ == Metric::kInnerProduct) {
+    kernels.dot_f32_i8_rows(query_.data(), codes, rows, query_.size(), distances);
+    for (size_t r = 0; r < rows; ++r) distances[r] = -(base_ + scales[r] * distances[r]);
+    return;
+  }
+  kernels.dot_f32_i8_rows(difference_.data(), codes, rows, difference_.size(), distances);
+  // Of vectors of length one, 1 - cos is half the squared distance.
+  float factor = metric_ == Metric::kCosine ? 0.5F : 1.0F;
+  for (size_t r = 0; r < rows; ++r) {
+    float squared = base_ - 2 * scales[r] * distances[r] + norms2[r];
+    distances[r] = factor * std::max(squared, 0.0F);
+  }
+}
+
+}  // namespace isotherm

@@ -1,0 +1,61 @@
+// Which row has a key: 4 KiB pages, a key's page chosen by its hash, so that a look-up reads one page. A page that ran
+// over says so, and its surplus is in the next one (wrapping around).
+//
+//   page: crc32c u32 of the rest | entries u16 | overflow u16 | entries
+//   entry: hash u64 | ordinal u32 | document length u32 | document offset u64 | key length u16 | key bytes (string keys)
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "isotherm/row.h"
+#include "isotherm/status.h"
+#include "segment/cell_block.h"
+
+namespace isotherm {
+
+inline constexpr uint32_t kKeyPageBytes = 4096;
+
+// The same in every version: it is part of the format. Distinct integers have distinct hashes.
+uint64_t HashKey(const Key& key);
+
+struct KeyLocation {
+  uint32_t ordinal = 0;
+  DocumentRef document;
+};
+
+struct KeyEntry {
+  const Key* key = nullptr;
+  KeyLocation location;
+};
+
+// All pages, one behind the other; ≥ 1.
+std::string EncodeKeyPages(std::span<const KeyEntry> entries);
+
+uint32_t KeyPageOf(uint64_t hash, uint32_t pages);
+
+struct KeyPageLookup {
+  std::optional<KeyLocation> found;
+  bool look_further = false;  // not found here, and the page ran over: ask the next one
+};
+// `page`: kKeyPageBytes bytes. Corruption when they don't match their checksum or are malformed.
+Result<KeyPageLookup> FindInKeyPage(std::string_view page, const Key& key);
+// Every entry of a page: the key's hash, its bytes (empty for an integer) and where it is. Corruption as above.
+Status VisitKeyPage(std::string_view page,
+                    const std::function<void(uint64_t hash, std::string_view text, const KeyLocation&)>& visit);
+
+// "Surely not here, or maybe": a blocked Bloom filter, 64-byte blocks, about 12 bits a key (Putze, Sanders, Singler,
+// "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007); about 0.5 % false positives.
+class KeyFilter {
+ public:
+  static std::string Build(std::span<const uint64_t> hashes);
+  // An empty `bytes`, or a size that is no multiple of 64, says maybe to all.
+  static bool MayContain(std::string_view bytes, uint64_t hash);
+};
+
+}  // namespace isotherm

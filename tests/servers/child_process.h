@@ -1,0 +1,34 @@
+// A program that a test starts, and that never outlives the test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "isotherm/status.h"
+
+namespace isotherm {
+
+// The kernel kills the program when the thread that started it ends, however it ends: start it from the main thread.
+class ChildProcess {
+ public:
+  // `arguments` begin with the program's path. What it prints goes to `log_path`.
+  static Result<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& arguments,
+                                                     const std::string& log_path);
+  ~ChildProcess() { Kill(); }
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // SIGKILL, and waits until it is gone. Nothing when it was.
+  void Kill();
+  bool IsRunning();
+
+ private:
+  explicit ChildProcess(pid_t pid) : pid_(pid) {}
+
+  pid_t pid_;  // 0: gone
+};
+
+}  // namespace isotherm
