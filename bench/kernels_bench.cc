@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 #include <string>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 #include "simd/kernels.h"
@@ -143,8 +143,8 @@ void RegisterAll(const std::vector<uint8_t>& matrix) {
   }
 }
 
-// Read as codes, or as floats that are all 0x1.020202p-125 or so: normal, so that no level pays for subnormals.
-std::vector<uint8_t> MakeMatrix() { return std::vector<uint8_t>(kMatrixBytes, 1); }
+// Codes of 63, or floats of 0.75 or so.
+std::vector<uint8_t> MakeMatrix() { return std::vector<uint8_t>(kMatrixBytes, 0x3f); }
 
 }  // namespace
 }  // namespace isotherm::simd

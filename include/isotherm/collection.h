@@ -44,6 +44,7 @@ struct CollectionStats {
   uint64_t inline_rows = 0;   // in the head itself
   uint64_t cells = 0;
   uint64_t routing_generation = 0;  // 0: none
+  uint32_t default_probes = 0;      // cells a search looks into unless it says how many
   uint64_t head_bytes = 0;
   uint64_t routing_bytes = 0;
   uint64_t stored_bytes = 0;  // head, routing and segments
@@ -51,11 +52,11 @@ struct CollectionStats {
   // Caches of this handle, since it was opened.
   uint64_t ram_hits = 0, disk_hits = 0, misses = 0;
   uint64_t ram_cache_bytes = 0, disk_cache_bytes = 0;
+  std::string disk_cache_note;  // why there is no disk cache although one was asked for; else empty
 };
 
 struct ScanOptions {
-  // Ascending keys; needs RAM for all keys and one wave per few thousand rows. Without: the order in which rows are
-  // stored, in sequential reads.
+  // Ascending keys; holds all rows, as far as they are included, in RAM. Without: as they are stored, a few MiB at a time.
   bool in_key_order = true;
   bool include_vector = true;
   bool include_metadata = true;
@@ -117,7 +118,7 @@ class Collection {
   virtual Status Close(const Context& context = {}) = 0;
 };
 
-// `uri`: "file:///absolute/dir" or a plain path, "s3://bucket/prefix?endpoint=…&region=…", "memory:" or "memory:name".
+// `uri`: "file:///absolute/dir" or a plain path, "s3://bucket/prefix?endpoint=…&region=…", "memory:"; see stores.h.
 // kNotFound when there is no collection and Options::create is not set.
 Result<std::unique_ptr<Collection>> Open(std::string_view uri, const Options& options = {}, const Context& context = {});
 // Over any store; the collection's objects lie at its root.

@@ -9,3 +9,4 @@
 #include "isotherm/query.h"
 #include "isotherm/row.h"
 #include "isotherm/status.h"
+#include "isotherm/stores.h"

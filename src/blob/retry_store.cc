@@ -89,6 +89,7 @@ std::vector<ReadResult> RetryBlobStore::Read(const Context& context, std::span<c
       return results;
     }
     std::vector<ReadRequest> again;
+    again.reserve(failed.size());
     for (size_t i : failed) again.push_back(requests[i]);
     std::vector<ReadResult> answers = store_->Read(context, again);
     for (size_t i = 0; i < failed.size(); ++i) results[failed[i]] = std::move(answers[i]);

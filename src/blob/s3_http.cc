@@ -287,6 +287,8 @@ bool HttpClient::Loop::Reap() {
       transfer.response->bucket_region = HeaderOf(transfer.easy, "x-amz-bucket-region");
     } else if (code == CURLE_OK) {
       error = "the connection was closed within the answer";
+    } else if (code == CURLE_SEND_FAIL_REWIND) {  // OnRewind refused
+      error = "the server closed the kept connection before it answered";
     } else {
       error = transfer.error[0] != 0 ? transfer.error : curl_easy_strerror(code);
     }

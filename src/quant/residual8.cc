@@ -29,7 +29,11 @@ ResidualFactors EncodeResidual8(std::span<const float> row, std::span<const floa
 }
 
 ResidualQuery::ResidualQuery(Metric metric, std::span<const float> query) : metric_(metric), query_(query) {
-  if (metric_ != Metric::kInnerProduct) difference_.resize(query.size());
+  if (metric_ == Metric::kInnerProduct) {
+    spread_ = std::sqrt(simd::Active().dot_f32(query.data(), query.data(), query.size()));
+  } else {
+    difference_.resize(query.size());
+  }
 }
 
 void ResidualQuery::Reset(std::span<const float> centroid) {
@@ -39,6 +43,7 @@ void ResidualQuery::Reset(std::span<const float> centroid) {
   }
   for (size_t i = 0; i < query_.size(); ++i) difference_[i] = query_[i] - centroid[i];
   base_ = simd::Active().dot_f32(difference_.data(), difference_.data(), difference_.size());
+  spread_ = std::sqrt(base_);
 }
 
 void ResidualQuery::Distances(const int8_t* codes, const float* scales, const float* norms2, size_t rows,

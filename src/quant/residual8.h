@@ -32,6 +32,8 @@ class ResidualQuery {
   ResidualQuery(Metric metric, std::span<const float> query);
 
   void Reset(std::span<const float> centroid);
+  // |q - c| (|q| for the inner product): a distance is off by about this times the row's scale.
+  float spread() const { return spread_; }
   // distances[i] of `rows` rows whose codes lie one behind the other.
   void Distances(const int8_t* codes, const float* scales, const float* norms2, size_t rows, float* distances) const;
 
@@ -40,6 +42,7 @@ class ResidualQuery {
   std::span<const float> query_;
   std::vector<float> difference_;  // q - c; unused for the inner product
   float base_ = 0;                 // |q - c|², or q·c
+  float spread_ = 0;
 };
 
 }  // namespace isotherm

@@ -145,14 +145,16 @@ uint32_t CellBlock::ordinal(uint32_t row) const {
   return row < primary_rows_ ? first_ordinal_ + row : Load<uint32_t>(second_ordinals_, row - primary_rows_);
 }
 
+uint32_t CellBlock::document_length(uint32_t row) const { return Load<uint32_t>(document_lengths_, row); }
+
 DocumentRef CellBlock::document(uint32_t row) const {
-  DocumentRef ref{0, Load<uint32_t>(document_lengths_, row)};
+  DocumentRef ref{0, document_length(row)};
   if (row >= primary_rows_) {
     ref.offset = Load<uint64_t>(second_documents_, row - primary_rows_);
     return ref;
   }
   ref.offset = first_document_;
-  for (uint32_t i = 0; i < row; ++i) ref.offset += Load<uint32_t>(document_lengths_, i);
+  for (uint32_t i = 0; i < row; ++i) ref.offset += document_length(i);
   return ref;
 }
 

@@ -59,7 +59,9 @@ class CellBlock {
   const int8_t* codes() const { return codes_; }
   Key key(uint32_t row) const;
   uint32_t ordinal(uint32_t row) const;
+  // Of a primary row the offset is summed up from the first one's: O(row).
   DocumentRef document(uint32_t row) const;
+  uint32_t document_length(uint32_t row) const;
   const FilterColumns& columns() const { return columns_; }
 
  private:

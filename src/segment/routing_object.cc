@@ -28,14 +28,19 @@ std::vector<T> GetArray(Decoder& in, uint64_t count) {
 // Where each cell's block begins: blocks of a segment lie one behind the other. Fails when cells and segments don't match.
 bool PlaceBlocks(std::span<const SegmentInfo> segments, Routing& routing) {
   uint32_t cell = 0;
+  uint32_t ordinal = 0;
   for (const SegmentInfo& segment : segments) {
     if (segment.kind != SegmentKind::kCells) continue;
     if (segment.first_cell != cell || segment.cell_count > routing.cells() - cell) return false;
+    if (segment.first_ordinal != ordinal) return false;
     uint64_t offset = 0;
     for (uint32_t end = cell + segment.cell_count; cell < end; ++cell) {
       routing.offsets.push_back(segment.codes.offset + offset);
       offset += routing.blocks[cell].length;
+      routing.first_ordinals.push_back(ordinal);
+      ordinal += routing.blocks[cell].primary_rows;
     }
+    if (ordinal - segment.first_ordinal != segment.rows) return false;
     if (offset > segment.codes.length) return false;
   }
   return cell == routing.cells();

@@ -28,6 +28,7 @@ struct Routing {
   // Made on decoding: cells x dimension, and where each cell's block begins in its segment's codes section.
   std::vector<float> centroids;
   std::vector<uint64_t> offsets;
+  std::vector<uint32_t> first_ordinals;  // of each cell's primary rows
 
   uint32_t cells() const { return static_cast<uint32_t>(blocks.size()); }
   std::span<const float> centroid(uint32_t cell) const {

@@ -39,18 +39,20 @@ void PutBlockInfos(std::string& out, const std::vector<BlockInfo>& blocks) {
   for (const BlockInfo& block : blocks) {
     PutFixed<uint32_t>(out, block.length);
     PutFixed<uint32_t>(out, block.rows);
+    PutFixed<uint32_t>(out, block.primary_rows);
     PutFixed<uint32_t>(out, block.crc32c);
   }
 }
 
 std::vector<BlockInfo> GetBlockInfos(Decoder& in) {
   auto count = in.Fixed<uint32_t>();
-  if (uint64_t{count} * 12 > in.remaining()) in.Fail();
+  if (uint64_t{count} * 16 > in.remaining()) in.Fail();
   std::vector<BlockInfo> blocks;
   for (uint32_t i = 0; i < count && in.ok(); ++i) {
     BlockInfo block;
     block.length = in.Fixed<uint32_t>();
     block.rows = in.Fixed<uint32_t>();
+    block.primary_rows = in.Fixed<uint32_t>();
     block.crc32c = in.Fixed<uint32_t>();
     blocks.push_back(block);
   }

@@ -25,6 +25,7 @@ struct Section {
 struct BlockInfo {
   uint32_t length = 0;
   uint32_t rows = 0;  // entries: primary rows and second copies
+  uint32_t primary_rows = 0;
   uint32_t crc32c = 0;
 };
 

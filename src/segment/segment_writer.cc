@@ -128,7 +128,7 @@ class SegmentSections {
       std::string bytes = EncodeCellBlock(schema_.block(), BlockRows(block, rows_, places_), block.primary_rows,
                                           block.centroid, plan_.kind == SegmentKind::kFlat);
       auto entries = static_cast<uint32_t>(block.ordinals.size());
-      info.blocks.push_back({static_cast<uint32_t>(bytes.size()), entries, Crc32c(bytes)});
+      info.blocks.push_back({static_cast<uint32_t>(bytes.size()), entries, block.primary_rows, Crc32c(bytes)});
       info.entries += entries;
       RETURN_IF_ERROR(out.Append(bytes));
     }

@@ -153,19 +153,22 @@ TEST_F(PosixFileSystemTest, ALockExcludesOtherHandlesOfTheProcess) {
 }
 
 TEST_F(PosixFileSystemTest, ALockIsHeldByOneThreadAtATime) {
-  int counter = 0;  // no atomic: the lock guards it
+  std::atomic<int> holders{0};
+  std::atomic<int> rounds{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < 100; ++round) {
         Result<std::unique_ptr<FileLock>> lock = FileSystem::Posix()->Lock(Path("lock"));
         ASSERT_TRUE(lock.ok()) << lock.status();
-        ++counter;
+        ASSERT_EQ(++holders, 1);
+        ++rounds;
+        --holders;
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(counter, 800);
+  EXPECT_EQ(rounds, 800);
 }
 
 TEST_F(PosixFileSystemTest, FilesAreClosedOnExec) {

@@ -36,6 +36,7 @@ class BlobStoreConformance : public testing::TestWithParam<StoreFactory> {
  protected:
   void SetUp() override {
     store_ = GetParam().make_store();
+    ASSERT_FALSE(HasFailure()) << "no store " << GetParam().name;
     if (store_ == nullptr) GTEST_SKIP() << "there is no store " << GetParam().name << " on this machine";
   }
 

@@ -54,7 +54,7 @@ TEST_P(BlobStoreConformance, ListsAreOrderedByTheBytesOfNames) {
     objects[name] = objects.size();
     MustPut(name, std::string(objects[name], 'x'));
   }
-  std::vector<std::string> starts{"", "a", "a/", "a/b", "a/b.", "a/c", "a/c/d", "a/c/z", "a0", "zzz"};
+  std::vector<std::string> starts{"", "a", "a/", "a/b", "a/b.", "a/b.c", "a/c", "a/c/d", "a/c/z", "a0", "zzz"};
   for (std::string_view prefix : {"", "a", "a/", "a/c", "a/c/", "a/b.c", "z/z", "none", "%"}) {
     for (const std::string& start_after : starts) {
       for (size_t limit : {size_t{1}, size_t{2}, size_t{5}, size_t{1000}}) {

@@ -131,6 +131,28 @@ TEST_F(S3StoreTest, AnotherRegionIsAnInvalidArgument) {
   }
 }
 
+TEST_F(S3StoreTest, TlsIsUsedAndTheCertificateChecked) {
+  auto started = S3TestServer::Start(S3TestServer::Transport::kTls);
+  ASSERT_TRUE(started.ok()) << started.status();
+  S3Options options = (*started)->Options("tls");
+  ASSERT_THAT(options.endpoint, HasSubstr("https://"));
+  auto store = MustOpen(options);
+  const std::string bytes = RandomBytes(3'000'000, 4);
+  ASSERT_TRUE(store->Put({}, "object", bytes).ok());
+  std::vector<ReadRequest> requests(20, {.name = "object", .range = ByteRange{17, 2'500'000}, .if_match = {}});
+  for (const ReadResult& result : store->Read({}, requests)) {
+    ASSERT_TRUE(result.status.ok()) << result.status;
+    EXPECT_TRUE(result.data == bytes.substr(17, 2'500'000));
+  }
+
+  options.ca_file.clear();  // the system's authorities do not know a certificate of our own
+  auto distrustful = MustOpen(options);
+  for (const Status& status : AllCalls(*distrustful)) {
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(status.message(), AllOf(HasSubstr("certificate"), HasSubstr("ca_file")));
+  }
+}
+
 TEST_F(S3StoreTest, KeysThatAreNoNamesAreNotListed) {
   auto store = MustOpen(server_->Options("odd"));
   ASSERT_TRUE(store->Put({}, "name", "x").ok());

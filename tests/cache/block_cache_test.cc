@@ -85,7 +85,8 @@ TEST_P(BlockCacheTest, CopiesOfAPinShareItsBytes) {
   PinnedBlock third;
   EXPECT_FALSE(third.valid());
   third = second;
-  second = second;
+  PinnedBlock& same = second;
+  second = same;
   first = std::move(third);
   EXPECT_FALSE(third.valid());
   EXPECT_EQ(first.bytes().data(), second.bytes().data());

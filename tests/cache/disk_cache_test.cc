@@ -1,11 +1,10 @@
 #include "cache/disk_cache.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cstdio>
 #include <filesystem>
-#include <map>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,12 +13,16 @@
 #include "base/crc32c.h"
 #include "base/splitmix.h"
 #include "cache/slab_file.h"
+#include "tests/base/temp_directory.h"
 #include "tests/cache/fake_environment.h"
 
 namespace isotherm {
 namespace {
 
 using test::FakeEnvironment;
+using test::ReadDirectory;
+using test::TotalBytes;
+using test::WriteDirectory;
 
 constexpr uint64_t kMiB = 1 << 20;
 
@@ -54,6 +57,9 @@ class DiskCacheTest : public testing::Test {
     EXPECT_TRUE(cache.ok()) << cache.status();
     return cache.ok() ? std::move(*cache) : nullptr;
   }
+
+  test::Contents Files() const { return ReadDirectory(*fake_.files, "cache"); }
+  void SetFiles(const test::Contents& contents) { WriteDirectory(*fake_.files, "cache", contents); }
 
   FakeEnvironment fake_;
 };
@@ -139,7 +145,7 @@ TEST_F(DiskCacheTest, PendingBytesAreBounded) {
 TEST_F(DiskCacheTest, NeverHoldsMoreThanItsCapacityAndEvictsTheOldest) {
   for (uint64_t capacity : {uint64_t{20'000}, uint64_t{300'000}, kMiB, 16 * kMiB}) {
     SCOPED_TRACE(capacity);
-    fake_.files->SetContents({});
+    SetFiles({});
     auto cache = Open(capacity);
     SplitMix64 random(capacity);
     std::vector<size_t> sizes;
@@ -152,7 +158,7 @@ TEST_F(DiskCacheTest, NeverHoldsMoreThanItsCapacityAndEvictsTheOldest) {
       cache->Flush();
       ASSERT_TRUE(Has(*cache, i, sizes.back()));
       ASSERT_LE(cache->Stats().used_bytes, capacity);
-      ASSERT_LE(fake_.files->TotalBytes(), cache->Stats().used_bytes);
+      ASSERT_LE(TotalBytes(Files()), cache->Stats().used_bytes);
     }
     EXPECT_GT(cache->Stats().evicted_slabs, 2u);
     EXPECT_FALSE(Has(*cache, 0, sizes[0]));
@@ -184,7 +190,7 @@ TEST_F(DiskCacheTest, ASmallerCapacityTrimsWhatIsThere) {
   cache.reset();
   cache = Open(16 * kMiB);
   EXPECT_LE(cache->Stats().used_bytes, 16 * kMiB);
-  EXPECT_LE(fake_.files->TotalBytes(), 16 * kMiB);
+  EXPECT_LE(TotalBytes(Files()), 16 * kMiB);
   EXPECT_FALSE(Has(*cache, 0, kMiB));
   EXPECT_TRUE(Has(*cache, 39, kMiB));
 }
@@ -194,7 +200,7 @@ TEST_F(DiskCacheTest, ManyShortLivedProcessesFillOneSlabTogether) {
     auto cache = Open();
     Insert(*cache, i, 5000);
   }
-  EXPECT_EQ(fake_.files->Contents().size(), 2u);  // the slab and the lock
+  EXPECT_EQ(Files().size(), 2u);  // the slab and the lock
   auto cache = Open();
   for (uint64_t i = 0; i < 100; ++i) EXPECT_TRUE(Has(*cache, i, 5000));
 }
@@ -210,13 +216,13 @@ TEST_F(DiskCacheTest, OneCacheHasADirectoryAtATime) {
 }
 
 TEST_F(DiskCacheTest, FilesThatAreNotItsOwnAreLeftAlone) {
-  std::map<std::string, std::string> foreign = {{"cache/notes.txt", "mine"},
-                                                {"cache/0000000000000001.slab.bak", "mine"},
-                                                {"cache/000000000000000G.slab", "mine"},
-                                                {"cache/1.slab", "mine"}};
-  fake_.files->SetContents(foreign);
+  test::Contents foreign = {{"notes.txt", "mine"},
+                            {"0000000000000001.slab.bak", "mine"},
+                            {"000000000000000G.slab", "mine"},
+                            {"1.slab", "mine"}};
+  SetFiles(foreign);
   Insert(*Open(), 1, 100);
-  auto contents = fake_.files->Contents();
+  auto contents = Files();
   for (const auto& [name, bytes] : foreign) EXPECT_EQ(contents[name], bytes) << name;
   EXPECT_TRUE(Has(*Open(), 1, 100));
 }
@@ -238,45 +244,24 @@ TEST_F(DiskCacheTest, HintsAreKeptAndReplacedAndABadFileIsEmpty) {
   EXPECT_EQ(Open()->GetHint("a"), "3");
   EXPECT_EQ(Open()->GetHint("b"), std::string(1000, 'b'));
 
-  std::map<std::string, std::string> good = fake_.files->Contents();
-  for (size_t i = 0; i < good["cache/hints"].size(); i += 7) {
+  test::Contents good = Files();
+  for (size_t i = 0; i < good["hints"].size(); i += 7) {
     auto bad = good;
-    bad["cache/hints"][i] = static_cast<char>(bad["cache/hints"][i] ^ 4);
-    fake_.files->SetContents(bad);
+    bad["hints"][i] = static_cast<char>(bad["hints"][i] ^ 4);
+    SetFiles(bad);
     ASSERT_EQ(Open()->GetHint("a"), "");
-    bad["cache/hints"] = good["cache/hints"].substr(0, i);
-    fake_.files->SetContents(bad);
+    bad["hints"] = good["hints"].substr(0, i);
+    SetFiles(bad);
     ASSERT_EQ(Open()->GetHint("a"), "");
   }
   auto interrupted = good;
-  interrupted["cache/hints.new"] = "half of";
-  fake_.files->SetContents(interrupted);
+  interrupted["hints.new"] = "half of";
+  SetFiles(interrupted);
   cache = Open();
   EXPECT_EQ(cache->GetHint("a"), "3");
   cache->PutHint("a", "4");
   cache.reset();
   EXPECT_EQ(Open()->GetHint("a"), "4");
-}
-
-TEST_F(DiskCacheTest, FewFilesAreOpenAtOnce) {
-  constexpr uint64_t kSlabs = 600;
-  std::map<std::string, std::string> contents;
-  for (uint64_t i = 0; i < kSlabs; ++i) {
-    std::string bytes = BytesOf(i, 100);
-    SlabEntry entry{Key(i), 100, Crc32c(bytes)};
-    char name[40];
-    std::snprintf(name, sizeof name, "cache/%016x.slab", static_cast<unsigned>(i + 1));
-    contents[name] = EncodeSlabFileHeader() + EncodeSlabEntryHeader(entry) + bytes + EncodeSlabFooter({entry});
-  }
-  fake_.files->SetContents(contents);
-  auto cache = Open();
-  for (int round = 0; round < 2; ++round) {
-    for (uint64_t i = 0; i < kSlabs; ++i) EXPECT_TRUE(Has(*cache, i, 100));
-    EXPECT_LE(fake_.files->open_handles(), 300);
-  }
-  Insert(*cache, kSlabs, 100);
-  cache->Flush();
-  EXPECT_TRUE(Has(*cache, kSlabs, 100));
 }
 
 TEST_F(DiskCacheTest, ManyThreadsInsertAndLookUpWhileSlabsAreEvicted) {
@@ -308,19 +293,41 @@ TEST_F(DiskCacheTest, ManyThreadsInsertAndLookUpWhileSlabsAreEvicted) {
 
 // The same on the machine's own files.
 TEST(DiskCacheOnDiskTest, ARestartFindsWhatWasWritten) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "isotherm-disk-cache-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  DiskCacheOptions options{.directory = pattern + "/a/b", .capacity_bytes = 32 * kMiB};
-  for (int run = 0; run < 3; ++run) {
+  TempDirectory directory;
+  DiskCacheOptions options{.directory = directory.path() + "/a/b", .capacity_bytes = 32 * kMiB};
+  for (uint64_t run = 0; run < 3; ++run) {
     auto cache = DiskCache::Open(options, Environment::Default());
     ASSERT_TRUE(cache.ok()) << cache.status();
     EXPECT_EQ(DiskCache::Open(options, Environment::Default()).status().code(), StatusCode::kConflict);
-    for (uint64_t i = 0; i < 200; ++i) EXPECT_EQ(Has(**cache, i, 50'000), i < 100u * run) << i;
-    for (uint64_t i = 0; i < 100u * (run + 1); ++i) Insert(**cache, i, 50'000);
+    for (uint64_t i = 0; i < 200; ++i) EXPECT_EQ(Has(**cache, i, 50'000), i < 100 * run) << i;
+    for (uint64_t i = 0; i < 100 * (run + 1); ++i) Insert(**cache, i, 50'000);
     (*cache)->PutHint("run", std::to_string(run));
     EXPECT_EQ((*cache)->GetHint("run"), std::to_string(run));
   }
-  std::filesystem::remove_all(pattern);
+}
+
+TEST(DiskCacheOnDiskTest, FewFilesAreOpenAtOnce) {
+  constexpr uint64_t kSlabs = 600;
+  TempDirectory directory;
+  test::Contents slabs;
+  for (uint64_t i = 0; i < kSlabs; ++i) {
+    std::string bytes = BytesOf(i, 100);
+    SlabEntry entry{Key(i), 100, Crc32c(bytes)};
+    char name[40];
+    std::snprintf(name, sizeof name, "%016x.slab", static_cast<unsigned>(i + 1));
+    slabs[name] = EncodeSlabFileHeader() + EncodeSlabEntryHeader(entry) + bytes + EncodeSlabFooter({entry});
+  }
+  WriteDirectory(*FileSystem::Posix(), directory.path(), slabs);
+  auto cache = DiskCache::Open({.directory = directory.path()}, Environment::Default());
+  ASSERT_TRUE(cache.ok()) << cache.status();
+  for (int round = 0; round < 2; ++round) {
+    for (uint64_t i = 0; i < kSlabs; ++i) EXPECT_TRUE(Has(**cache, i, 100));
+    std::filesystem::directory_iterator descriptors("/proc/self/fd");
+    EXPECT_LT(std::distance(begin(descriptors), end(descriptors)), 300);
+  }
+  Insert(**cache, kSlabs, 100);
+  (*cache)->Flush();
+  EXPECT_TRUE(Has(**cache, kSlabs, 100));
 }
 
 }  // namespace

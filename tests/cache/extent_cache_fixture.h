@@ -129,6 +129,13 @@ class ExtentCacheTest : public testing::Test {
               std::string_view(store_->objects.at(extent.object)).substr(extent.offset, extent.length));
   }
 
+  Contents Files() const { return ReadDirectory(*fake_.files, "cache"); }
+  void CloseAndSetFiles(const Contents& contents) {
+    cache_ = nullptr;
+    disk_ = nullptr;
+    WriteDirectory(*fake_.files, "cache", contents);
+  }
+
   FakeEnvironment fake_;
   std::shared_ptr<Environment> env_ = fake_.WithThreads(2);
   std::shared_ptr<ScriptedStore> store_ = std::make_shared<ScriptedStore>();

@@ -53,8 +53,7 @@ TEST_F(ExtentCacheTest, NeighboursAreReadByOneRequestAndGapsAreCounted) {
   EXPECT_EQ(counts_.requests, 2u);
   EXPECT_EQ(counts_.store_bytes, 500u + 2500u);
   EXPECT_EQ(store_->waves(), 1u);
-  Restart();
-  fake_.files->SetContents({});
+  CloseAndSetFiles({});
   Restart();
   FetchOk(extents, {.max_gap_bytes = 0, .max_requests = 1});
   EXPECT_EQ(counts_.requests, 1u);
@@ -80,15 +79,13 @@ TEST_F(ExtentCacheTest, AnyDamagedByteOfTheDiskIsRefetchedAndNeverBelieved) {
   for (uint64_t i = 0; i < 8; ++i) extents.push_back(Make("object1", i * 3000, 150));
   FetchOk(extents);
   Restart();
-  std::map<std::string, std::string> good = fake_.files->Contents();
-  const std::string slab = "cache/0000000000000001.slab";
+  test::Contents good = Files();
+  const std::string slab = "0000000000000001.slab";
   ASSERT_GT(good[slab].size(), 8 * 150u);
   for (size_t i = 0; i < good[slab].size(); ++i) {
     auto bad = good;
     bad[slab][i] = static_cast<char>(bad[slab][i] ^ 0x10);
-    disk_ = nullptr;
-    cache_ = nullptr;
-    fake_.files->SetContents(bad);
+    CloseAndSetFiles(bad);
     Restart();
     FetchOk(extents);
     ASSERT_EQ(counts_.disk_hits + counts_.misses, 8u);
@@ -103,10 +100,13 @@ TEST_F(ExtentCacheTest, WithoutADiskOrWithOneThatFailsItStillAnswers) {
   ExtentCache without(store_, std::make_shared<BlockCache>(BlockCacheOptions{}), nullptr, env_, "scope");
   std::vector<Extent> extents = {Make("object0", 0, 1000)};
   EXPECT_TRUE(without.Fetch({}, extents, {}, nullptr)[0].status.ok());
-  fake_.files->fault = [](const std::string&, const std::string&) { return Status::IoError("injected"); };
-  for (uint64_t i = 0; i < 20; ++i) FetchOk({Make("object0", i * 100, 100)});
-  EXPECT_EQ(counts_.misses, 1u);
-  fake_.files->fault = nullptr;
+  fake_.files->CutPowerAt(fake_.files->operations());
+  for (uint64_t i = 0; i < 20; ++i) {
+    FetchOk({Make("object0", i * 100, 100)});
+    EXPECT_EQ(counts_.misses, 1u);
+  }
+  disk_->Flush();
+  EXPECT_FALSE(disk_->Stats().writing);
 }
 
 TEST_F(ExtentCacheTest, AReadThatFillsNoCacheLeavesNothingBehind) {
@@ -261,7 +261,7 @@ TEST_F(ExtentCacheTest, PastTheDeadlineOnlyRamAnswers) {
 TEST_F(ExtentCacheTest, AnySequenceGivesTheStoresBytesAndExactCounts) {
   for (uint64_t seed = 0; seed < 6; ++seed) {
     SplitMix64 random(seed);
-    fake_.files->SetContents({});
+    CloseAndSetFiles({});
     Restart(uint64_t{1} << (14 + random.Below(5)), uint64_t{1} << (16 + random.Below(4)));
     bool damage = seed % 2 == 1;
     store_->after = [&](const ReadRequest&, ReadResult& result) {

@@ -87,7 +87,7 @@ TEST_F(SingleFlightTest, AWaiterLeavesAtItsOwnDeadlineAndTheFetchGoesOn) {
     second = FetchHeldAndMarker(context);
   });
   marker_arrived_.wait();
-  fake_.clock->Advance(1'000'000'000);
+  fake_.clock->AdvanceNs(1'000'000'000);
   waiter.join();
   EXPECT_EQ(second.status.code(), StatusCode::kDeadlineExceeded);
   release_.count_down();

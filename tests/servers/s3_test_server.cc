@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/macros.h"
+#include "tests/servers/tls_certificate.h"
 
 namespace isotherm {
 
@@ -68,8 +69,11 @@ std::string Tail(const std::string& path) {
 
 bool ServersAreSkipped() { return EnvironmentVariable("ISOTHERM_SKIP_SERVERS") == "1"; }
 
-S3TestServer::S3TestServer(std::string program, std::string folder)
-    : program_(std::move(program)), folder_(std::move(folder)), http_({}, environment_) {}
+S3TestServer::S3TestServer(std::string program, std::string folder, std::string ca_file)
+    : program_(std::move(program)),
+      folder_(std::move(folder)),
+      ca_file_(std::move(ca_file)),
+      http_({.ca_file = ca_file_, .resolve = {}}, environment_) {}
 
 S3TestServer::~S3TestServer() {
   if (process_ != nullptr) process_->Kill();
@@ -77,13 +81,15 @@ S3TestServer::~S3TestServer() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-Result<std::unique_ptr<S3TestServer>> S3TestServer::Start() {
+Result<std::unique_ptr<S3TestServer>> S3TestServer::Start(Transport transport) {
   ASSIGN_OR_RETURN(std::string program, FindProgram());
   std::string folder = (std::filesystem::temp_directory_path() / "isotherm-s3-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) {
     return Status::IoError("cannot make " + folder + ": " + std::strerror(errno));
   }
-  std::unique_ptr<S3TestServer> server(new S3TestServer(std::move(program), folder));
+  const std::string ca_file = transport == Transport::kTls ? folder + "/certificate.pem" : std::string();
+  std::unique_ptr<S3TestServer> server(new S3TestServer(std::move(program), folder, ca_file));
+  if (!ca_file.empty()) RETURN_IF_ERROR(WriteLoopbackCertificate(ca_file, folder + "/key.pem"));
   std::error_code error;
   if (!std::filesystem::create_directory(folder + "/objects", error)) return Status::IoError(error.message());
   Status started;
@@ -105,11 +111,12 @@ Result<S3TestServer*> S3TestServer::Shared() {
 
 Status S3TestServer::StartProcess() {
   const std::string log = folder_ + "/server.log";
-  ASSIGN_OR_RETURN(
-      process_, ChildProcess::Start({program_, "--port", "127.0.0.1:" + std::to_string(port_), "--access", kAccessKey,
-                                     "--secret", kSecretKey, "--region", kRegion, "--keep-alive", "--virtual-domain",
-                                     kDomain, "posix", folder_ + "/objects"},
-                                    log));
+  std::vector<std::string> arguments = {program_,   "--port",           Host(),     "--access",
+                                        kAccessKey, "--secret",         kSecretKey, "--region",
+                                        kRegion,    "--virtual-domain", kDomain,    "--keep-alive"};
+  if (!ca_file_.empty()) arguments.insert(arguments.end(), {"--cert", ca_file_, "--key", folder_ + "/key.pem"});
+  arguments.insert(arguments.end(), {"posix", folder_ + "/objects"});
+  ASSIGN_OR_RETURN(process_, ChildProcess::Start(arguments, log));
   Status ready = AwaitReady();
   return ready.ok() ? ready : Status(ready.code(), ready.message() + "\n" + Tail(log));
 }
@@ -134,7 +141,8 @@ S3Options S3TestServer::Options(std::string prefix) const {
   S3Options options;
   options.bucket = kBucket;
   options.prefix = std::move(prefix);
-  options.endpoint = "http://127.0.0.1:" + std::to_string(port_);
+  options.endpoint = Endpoint();
+  options.ca_file = ca_file_;
   options.region = kRegion;
   options.access_key = kAccessKey;
   options.secret_key = kSecretKey;
@@ -150,13 +158,13 @@ Status S3TestServer::CreateBucket(std::string_view name) {
 
 HttpResponse S3TestServer::Request(std::string_view method, std::string_view path, const NameValues& query,
                                    std::string_view body) {
-  const std::string host = "127.0.0.1:" + std::to_string(port_);
   const std::string canonical_query = CanonicalQuery(query);
-  NameValues headers = {{"host", host}};
+  NameValues headers = {{"host", Host()}};
   signer_.Sign(method, path, canonical_query, body, environment_->clock->WallMs(), headers);
   std::vector<HttpRequest> requests(1);
   requests[0].method = method;
-  requests[0].url = "http://" + host + std::string(path) + (canonical_query.empty() ? "" : "?" + canonical_query);
+  requests[0].url = Endpoint().append(path);
+  if (!canonical_query.empty()) requests[0].url.append("?").append(canonical_query);
   for (const auto& [name, value] : headers) requests[0].headers.push_back(name + ": " + value);
   requests[0].body = body;
   return std::move(http_.Start({}, std::move(requests))->Wait().front());

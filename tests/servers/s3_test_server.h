@@ -27,8 +27,10 @@ class S3TestServer {
   static constexpr char kSecretKey[] = "testsecret12";
   static constexpr char kDomain[] = "s3.test";  // of virtual-host style
 
+  enum class Transport : uint8_t { kPlain, kTls };
+
   // Started, ready, and with kBucket in it. To be called from the main thread (see ChildProcess).
-  static Result<std::unique_ptr<S3TestServer>> Start();
+  static Result<std::unique_ptr<S3TestServer>> Start(Transport transport = Transport::kPlain);
   // One for the whole process, started at the first call. A test that kills it must start it again.
   static Result<S3TestServer*> Shared();
 
@@ -37,7 +39,7 @@ class S3TestServer {
   S3TestServer& operator=(const S3TestServer&) = delete;
 
   uint16_t port() const { return port_; }
-  // To kBucket by path style, for OpenS3Store.
+  // To kBucket by path style, for OpenS3Store; with the server's certificate as ca_file where it has one.
   S3Options Options(std::string prefix = {}) const;
 
   // kill -9.
@@ -51,13 +53,16 @@ class S3TestServer {
                        std::string_view body = {});
 
  private:
-  S3TestServer(std::string program, std::string folder);
+  S3TestServer(std::string program, std::string folder, std::string ca_file);
 
   Status StartProcess();
   Status AwaitReady();
+  std::string Host() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string Endpoint() const { return (ca_file_.empty() ? "http://" : "https://") + Host(); }
 
   const std::string program_;
   const std::string folder_;
+  const std::string ca_file_;  // empty: no TLS
   const std::shared_ptr<Environment> environment_ = Environment::Default();
   const S3Signer signer_{{kAccessKey, kSecretKey, {}}, kRegion};
   uint16_t port_ = 0;

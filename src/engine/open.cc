@@ -1,0 +1,133 @@
+// Opening and creating collections.
+#include <algorithm>
+
+#include "base/macros.h"
+#include "base/sha256.h"
+#include "blob/metering_store.h"
+#include "engine/collection_impl.h"
+#include "isotherm/stores.h"
+
+namespace isotherm {
+
+namespace {
+
+constexpr size_t kMaxFilterColumns = 64;
+
+Status CheckCreate(const CreateOptions& create) {
+  if (create.dimension == 0 || create.dimension > kMaxDimension) {
+    return Status::InvalidArgument("dimension " + std::to_string(create.dimension) + "; 1 to " + std::to_string(kMaxDimension) + " are allowed");
+  }
+  if (create.metric < Metric::kL2 || create.metric > Metric::kInnerProduct) {
+    return Status::InvalidArgument("metric " + std::to_string(static_cast<int>(create.metric)) + " is none of kL2, kCosine, kInnerProduct");
+  }
+  if (create.key_type != KeyType::kInteger && create.key_type != KeyType::kString) {
+    return Status::InvalidArgument("key type " + std::to_string(static_cast<int>(create.key_type)) + " is neither kInteger nor kString");
+  }
+  if (create.filter_columns.size() > kMaxFilterColumns) {
+    return Status::InvalidArgument(std::to_string(create.filter_columns.size()) + " filter columns; at most " + std::to_string(kMaxFilterColumns) + " are allowed");
+  }
+  std::vector<std::string> names = create.filter_columns;
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (name.empty() || name.size() > kMaxFieldNameBytes) {
+      return Status::InvalidArgument("filter column with a name of " + std::to_string(name.size()) + " bytes; 1 to " +
+                                     std::to_string(kMaxFieldNameBytes) + " are allowed");
+    }
+  }
+  if (auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
+    return Status::InvalidArgument("filter column '" + *twice + "' is named twice");
+  }
+  return Status::Ok();
+}
+
+// An existing collection must be what the caller would have created.
+Status CheckAlike(const CreateOptions& create, const SegmentSchema& schema) {
+  auto differs = [](const std::string& what, const std::string& is, const std::string& wanted) {
+    return Status::InvalidArgument("the collection exists with " + what + " " + is + "; asked for was " + wanted);
+  };
+  if (schema.dimension != create.dimension) {
+    return differs("dimension", std::to_string(schema.dimension), std::to_string(create.dimension));
+  }
+  if (schema.metric != create.metric) return differs("metric", MetricName(schema.metric), MetricName(create.metric));
+  if (schema.key_type != create.key_type) return Status::InvalidArgument("the collection exists with another type of keys");
+  if (schema.filter_columns != create.filter_columns) return Status::InvalidArgument("the collection exists with other filter columns");
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const Snapshot>> CreateCollection(const ReadPath& path, const CreateOptions& create, const Context& context) {
+  RETURN_IF_ERROR(ProbeStore(*path.store, *path.env->random, context));
+  Head head;
+  head.schema = {create.dimension, create.metric, create.key_type, create.filter_columns};
+  CommitLog log(path.store, path.env);
+  auto created = log.Create(std::move(head), context);
+  if (created.ok()) return MakeSnapshot(std::move(created->head), std::move(created->etag), created->bytes, nullptr);
+  return created.status();
+}
+
+// A directory of the collection's own inside of `cache_dir`, so that several collections can share that.
+std::string CacheDirectory(const std::string& cache_dir, const BlobStore& store) {
+  Sha256Digest digest = Sha256(store.Describe());
+  return cache_dir + "/" + ToHex({reinterpret_cast<const char*>(digest.data()), 8});
+}
+
+Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store, const Options& options, std::string* note) {
+  auto path = std::make_unique<ReadPath>();
+  path->env = options.env != nullptr ? options.env : Environment::Default();
+  path->store = std::make_shared<MeteringBlobStore>(std::move(store), path->env);
+  BlockCacheOptions ram;
+  ram.capacity_bytes = options.block_cache_bytes;
+  ram.policy = options.block_cache_policy == CachePolicy::kLru ? EvictionPolicy::kLru : EvictionPolicy::kS3Fifo;
+  path->ram = std::make_shared<BlockCache>(ram);
+  if (!options.cache_dir.empty()) {
+    DiskCacheOptions disk;
+    disk.directory = CacheDirectory(options.cache_dir, *path->store);
+    disk.capacity_bytes = options.disk_cache_bytes;
+    auto opened = DiskCache::Open(disk, path->env);
+    // Another process may hold it; a cache is never worth failing for, but its absence is said.
+    if (opened.ok()) {
+      path->disk = std::move(opened).value();
+    } else if (opened.status().code() == StatusCode::kConflict) {
+      *note = opened.status().ToString();
+    } else {
+      return opened.status().WithContext("cache_dir");
+    }
+  }
+  return path;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options, const Context& context) {
+  if (store == nullptr) return Status::InvalidArgument("the store is null");
+  if (options.create) {
+    RETURN_IF_ERROR(CheckCreate(*options.create));
+    if (options.read_only) return Status::InvalidArgument("create and read_only exclude each other");
+  }
+  std::string note;
+  ASSIGN_OR_RETURN(std::unique_ptr<ReadPath> path, MakeReadPath(std::move(store), options, &note));
+  path->extents = std::make_unique<ExtentCache>(path->store, path->ram, path->disk, path->env, kCacheScope);
+  auto loaded = LoadSnapshot(*path, nullptr, context);
+  bool created = false;
+  if (!loaded.ok() && loaded.status().code() == StatusCode::kNotFound && options.create) {
+    loaded = CreateCollection(*path, *options.create, context);
+    created = loaded.ok();
+    // Somebody else may have created it in this moment.
+    if (!created && loaded.status().code() == StatusCode::kAlreadyExists && !options.error_if_exists) {
+      loaded = LoadSnapshot(*path, nullptr, context);
+    }
+  }
+  if (!loaded.ok()) return loaded.status();
+  if (options.create && !created) {
+    if (options.error_if_exists) return Status::AlreadyExists("there is a collection at " + path->store->Describe());
+    RETURN_IF_ERROR(CheckAlike(*options.create, (*loaded)->head.schema));
+  }
+  return std::unique_ptr<Collection>(
+      std::make_unique<CollectionImpl>(std::move(path), options, std::move(loaded).value(), std::move(note)));
+}
+
+Result<std::unique_ptr<Collection>> Open(std::string_view uri, const Options& options, const Context& context) {
+  ASSIGN_OR_RETURN(std::shared_ptr<BlobStore> store, OpenBlobStore(uri, options.env));
+  return Open(std::move(store), options, context);
+}
+
+}  // namespace isotherm

@@ -1,0 +1,71 @@
+#include "engine/range_reader.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace isotherm {
+
+namespace {
+
+constexpr uint64_t kMaxRequestBytes = 8 << 20;
+
+struct Request {
+  const std::string* object;
+  uint64_t begin;
+  uint64_t end;
+};
+
+}  // namespace
+
+RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const ObjectRange> wanted, uint64_t max_gap_bytes) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].length > 0) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return wanted[a].object != wanted[b].object ? wanted[a].object < wanted[b].object : wanted[a].offset < wanted[b].offset;
+  });
+  std::vector<Request> requests;
+  std::vector<size_t> request_of(wanted.size(), 0);
+  for (size_t i : order) {
+    const ObjectRange& range = wanted[i];
+    uint64_t end = range.offset + range.length;
+    bool joins = !requests.empty() && *requests.back().object == range.object &&
+                 range.offset <= requests.back().end + max_gap_bytes && end - requests.back().begin <= kMaxRequestBytes;
+    if (!joins) requests.push_back({&range.object, range.offset, end});
+    requests.back().end = std::max(requests.back().end, end);
+    request_of[i] = requests.size() - 1;
+  }
+
+  RangeReads out;
+  out.ranges.resize(wanted.size());
+  if (requests.empty()) return out;
+  std::vector<ReadRequest> reads;
+  for (const Request& request : requests) {
+    reads.push_back({*request.object, ByteRange{request.begin, request.end - request.begin}, {}});
+  }
+  std::vector<ReadResult> results = store.Read(context, reads);
+  std::vector<Status> failures(results.size());
+  for (size_t r = 0; r < results.size(); ++r) {
+    StatusCode code = results[r].status.code();
+    // The head says that these bytes are there.
+    bool absent = code == StatusCode::kNotFound || code == StatusCode::kInvalidArgument;
+    failures[r] = absent ? Status::Corruption(*requests[r].object + ": " + results[r].status.message()) : results[r].status;
+    out.buffers.push_back(std::move(results[r].data));
+  }
+  for (size_t i : order) {
+    size_t r = request_of[i];
+    uint64_t begin = wanted[i].offset - requests[r].begin;
+    if (!failures[r].ok()) {
+      out.ranges[i].status = failures[r];
+    } else if (begin + wanted[i].length > out.buffers[r].size()) {
+      out.ranges[i].status = Status::Corruption(wanted[i].object + ": truncated; bytes " + std::to_string(wanted[i].offset) +
+                                                " to " + std::to_string(wanted[i].offset + wanted[i].length) + " are missing");
+    } else {
+      out.ranges[i].bytes = std::string_view(out.buffers[r]).substr(begin, wanted[i].length);
+    }
+  }
+  return out;
+}
+
+}  // namespace isotherm

@@ -1,0 +1,36 @@
+// Reads many small ranges that carry their own checksums (raw vectors, documents, key pages) in one wave.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "isotherm/blob_store.h"
+#include "isotherm/context.h"
+#include "isotherm/status.h"
+
+namespace isotherm {
+
+struct ObjectRange {
+  std::string object;
+  uint64_t offset = 0;
+  uint64_t length = 0;  // 0: nothing is read, the result is empty
+};
+
+struct RangeRead {
+  Status status;
+  std::string_view bytes;  // points into ReadRanges' result
+};
+
+struct RangeReads {
+  std::vector<std::string> buffers;
+  std::vector<RangeRead> ranges;  // ranges[i] answers wanted[i]
+};
+
+// Ranges of one object with at most `max_gap_bytes` between them are read by one request of at most 8 MiB (a longer range
+// by one of its own). An object that is missing or ends too early is kCorruption: the head says that it is there.
+RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const ObjectRange> wanted,
+                      uint64_t max_gap_bytes = 32 << 10);
+
+}  // namespace isotherm

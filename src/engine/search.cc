@@ -1,0 +1,342 @@
+#include "engine/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/context_check.h"
+#include "base/macros.h"
+#include "engine/candidates.h"
+#include "engine/exact_scan.h"
+#include "engine/key_lookup.h"
+#include "index/partition.h"
+#include "quant/residual8.h"
+#include "segment/cell_block.h"
+
+namespace isotherm {
+
+namespace {
+
+constexpr size_t kQueriesPerRound = 32;      // of a batch: bounds the blocks that are held at once
+constexpr size_t kTableSource = UINT32_MAX;  // of candidates that need no reading any more
+
+// Cells lie in an order in which near ones are neighbours: reading across a gap of this size takes a tenth of the time
+// that one more request could take, and costs nothing in money.
+FetchOptions CodeFetch() {
+  FetchOptions options;
+  options.max_gap_bytes = 224 << 10;
+  options.max_requests = 20;
+  return options;
+}
+
+// A block that was read for this search.
+struct Block {
+  BlockAddress address;
+  PinnedBlock bytes;
+  CellBlock view;
+};
+
+// Rows of segments are told apart by what they are numbered in: all cells together, or their flat segment.
+uint64_t RowId(const Snapshot& snapshot, const BlockAddress& address, uint32_t ordinal) {
+  bool cells = snapshot.head.segments[address.segment].kind == SegmentKind::kCells;
+  return (uint64_t{cells ? 0 : address.segment + 1} << 32) | ordinal;
+}
+
+Metadata PickColumns(const Metadata& metadata, const std::vector<std::string>& columns) {
+  Metadata picked;
+  for (const std::string& name : columns) {
+    if (auto field = metadata.find(name); field != metadata.end()) picked.insert(*field);
+  }
+  return picked;
+}
+
+bool NearerHit(const Hit& a, const Hit& b) { return a.distance != b.distance ? a.distance < b.distance : a.key < b.key; }
+
+// One hit and where the rest of its row lies.
+struct FoundRow {
+  Hit hit;
+  RowAddress address;  // without a segment: the hit is complete
+};
+
+// The searches of one round: a few queries that share the blocks they want.
+class Round {
+ public:
+  Round(const ReadPath& path, const Snapshot& snapshot, const SearchOptions& options, const Context& context)
+      : path_(path), snapshot_(snapshot), schema_(snapshot.head.schema), options_(options), context_(context) {}
+
+  Result<std::vector<SearchResult>> Run(std::span<const float> queries, std::vector<TableHits> pending) {
+    size_t count = queries.size() / schema_.dimension;
+    results_.assign(count, {});
+    for (size_t q = 0; q < count; ++q) queries_.push_back(queries.subspan(q * schema_.dimension, schema_.dimension));
+    wanted_ = options_.exact ? options_.k : std::max(options_.k, options_.rerank);
+    std::vector<std::vector<FoundRow>> found;
+    if (options_.exact) {
+      ASSIGN_OR_RETURN(found, ExactRows());
+    } else {
+      ASSIGN_OR_RETURN(found, RowsByCode());
+    }
+    for (size_t q = 0; q < count; ++q) {
+      AddTableHits(q, std::move(pending[q]), found[q]);
+      AddTableHits(q, SearchTable(snapshot_.rows, schema_, queries_[q], wanted_), found[q]);
+      KeepNearest(found[q], wanted_);
+      RETURN_IF_ERROR(Complete(q, found[q]));
+    }
+    return std::move(results_);
+  }
+
+ private:
+  int64_t Now() const { return path_.env->clock->NowNs(); }
+
+  void AddTableHits(size_t q, TableHits table, std::vector<FoundRow>& found) {
+    results_[q].explain.distances_exact += table.compared;
+    for (Hit& hit : table.hits) found.push_back({std::move(hit), {}});
+  }
+
+  static void KeepNearest(std::vector<FoundRow>& found, size_t keep) {
+    std::sort(found.begin(), found.end(), [](const FoundRow& a, const FoundRow& b) { return NearerHit(a.hit, b.hit); });
+    if (found.size() > keep) found.resize(keep);
+  }
+
+  // Which blocks each query looks into: its cells, and all of every flat segment.
+  std::vector<std::vector<BlockAddress>> Plan(const std::vector<std::vector<float>>& search_queries) {
+    int64_t begin = Now();
+    std::vector<BlockAddress> flat;
+    for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
+      if (snapshot_.head.segments[s].kind != SegmentKind::kFlat) continue;
+      for (BlockAddress& block : SegmentBlocks(snapshot_, s)) flat.push_back(std::move(block));
+    }
+    std::vector<std::vector<BlockAddress>> plan(queries_.size(), flat);
+    if (snapshot_.routing != nullptr) {
+      const Routing& routing = *snapshot_.routing;
+      size_t probes = options_.probes != 0 ? options_.probes : routing.default_probes;
+      for (size_t q = 0; q < queries_.size(); ++q) {
+        std::vector<uint32_t> cells = RankCells(search_queries[q], routing.centroids, schema_.metric, probes);
+        results_[q].explain.cells = routing.cells();
+        results_[q].explain.cells_probed = cells.size();
+        for (uint32_t cell : cells) plan[q].push_back(CellAddress(snapshot_, cell));
+      }
+    }
+    for (SearchResult& result : results_) result.explain.plan_ns = Now() - begin;
+    return plan;
+  }
+
+  // Reads each block once, however many queries want it. blocks_of[q] are indexes into blocks_.
+  Result<std::vector<std::vector<uint32_t>>> ReadBlocks(const std::vector<std::vector<BlockAddress>>& plan) {
+    int64_t begin = Now();
+    std::map<std::pair<uint32_t, uint64_t>, uint32_t> index;  // (segment, offset) -> block
+    std::vector<std::vector<uint32_t>> blocks_of(plan.size());
+    std::vector<Extent> extents;
+    for (size_t q = 0; q < plan.size(); ++q) {
+      for (const BlockAddress& address : plan[q]) {
+        auto [at, fresh] = index.try_emplace({address.segment, address.extent.offset}, static_cast<uint32_t>(blocks_.size()));
+        if (fresh) {
+          blocks_.push_back({address, {}, {}});
+          extents.push_back(address.extent);
+        }
+        blocks_of[q].push_back(at->second);
+      }
+    }
+    FetchCounts counts;
+    std::vector<FetchedExtent> fetched = path_.extents->Fetch(context_, extents, CodeFetch(), &counts);
+    for (size_t b = 0; b < blocks_.size(); ++b) {
+      RETURN_IF_ERROR(fetched[b].status);
+      blocks_[b].bytes = std::move(fetched[b].block);
+      auto view = CellBlock::Parse(blocks_[b].bytes.bytes(), schema_.block());
+      RETURN_IF_ERROR(view.status().WithContext(extents[b].object + ": at " + std::to_string(extents[b].offset)));
+      blocks_[b].view = std::move(view).value();
+    }
+    // Of a batch the first query's account carries what all share.
+    Explain& explain = results_.front().explain;
+    explain.extents_from_ram += counts.ram_hits;
+    explain.extents_from_disk += counts.disk_hits;
+    explain.extents_from_store += counts.misses;
+    explain.bytes_from_ram += counts.ram_bytes;
+    explain.bytes_from_disk += counts.disk_bytes;
+    for (SearchResult& result : results_) result.explain.fetch_ns = Now() - begin;
+    return blocks_of;
+  }
+
+  Result<std::vector<std::vector<FoundRow>>> RowsByCode() {
+    std::vector<std::vector<float>> search_queries;
+    for (std::span<const float> query : queries_) search_queries.push_back(SearchVector(query, schema_.metric));
+    ASSIGN_OR_RETURN(auto blocks_of, ReadBlocks(Plan(search_queries)));
+    std::vector<std::vector<FoundRow>> found(queries_.size());
+    path_.env->executor->ParallelFor(queries_.size(), [&](size_t q) {
+      int64_t begin = Now();
+      for (const Candidate& candidate : Score(q, search_queries[q], blocks_of[q])) {
+        found[q].push_back(Describe(blocks_[candidate.source], candidate));
+      }
+      results_[q].explain.score_ns = Now() - begin;
+    });
+    return found;
+  }
+
+  std::vector<Candidate> Score(size_t q, std::span<const float> query, const std::vector<uint32_t>& blocks) {
+    Candidates candidates(wanted_);
+    ResidualQuery residual(schema_.metric, query);
+    std::vector<float> distances;
+    for (uint32_t b : blocks) {
+      const Block& block = blocks_[b];
+      const CellBlock& view = block.view;
+      residual.Reset(view.centroid().empty() ? snapshot_.routing->centroid(block.address.cell) : view.centroid());
+      distances.resize(view.rows());
+      residual.Distances(view.codes(), view.scales(), view.norms2(), view.rows(), distances.data());
+      for (uint32_t row = 0; row < view.rows(); ++row) {
+        candidates.Add({distances[row], residual.spread() * view.scales()[row],
+                        RowId(snapshot_, block.address, view.ordinal(row)), b, row});
+      }
+      results_[q].explain.codes_evaluated += view.rows();
+    }
+    return candidates.Take();
+  }
+
+  FoundRow Describe(const Block& block, const Candidate& candidate) const {
+    const CellBlock& view = block.view;
+    uint32_t ordinal = view.ordinal(candidate.position);
+    FoundRow found;
+    found.hit.key = view.key(candidate.position);
+    found.hit.distance = candidate.distance;
+    found.hit.metadata = view.columns().Row(schema_.filter_columns, candidate.position);
+    found.address = {SegmentOf(snapshot_, block.address.segment, ordinal), {ordinal, view.document(candidate.position)}};
+    return found;
+  }
+
+  // The true nearest rows: every raw vector is read, then the blocks of those that won.
+  Result<std::vector<std::vector<FoundRow>>> ExactRows() {
+    int64_t begin = Now();
+    std::vector<Candidates> candidates(queries_.size(), Candidates(wanted_));
+    for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
+      RETURN_IF_ERROR(ScanVectors(path_, snapshot_, s, context_, [&](uint32_t ordinal, std::span<const float> row) {
+        for (size_t q = 0; q < queries_.size(); ++q) {
+          candidates[q].Add({ExactDistance(schema_.metric, queries_[q], row), 0, (uint64_t{s} << 32) | ordinal, s, ordinal});
+        }
+      }));
+    }
+    std::vector<std::vector<BlockAddress>> plan(queries_.size());
+    std::vector<std::vector<Candidate>> winners(queries_.size());
+    for (size_t q = 0; q < queries_.size(); ++q) {
+      for (const SegmentInfo& segment : snapshot_.head.segments) results_[q].explain.distances_exact += segment.rows;
+      winners[q] = candidates[q].Take();
+      for (const Candidate& winner : winners[q]) plan[q].push_back(PrimaryBlock(snapshot_, winner.source, winner.position));
+    }
+    ASSIGN_OR_RETURN(auto blocks_of, ReadBlocks(plan));
+    std::vector<std::vector<FoundRow>> found(queries_.size());
+    for (size_t q = 0; q < queries_.size(); ++q) {
+      for (size_t i = 0; i < winners[q].size(); ++i) {
+        const Block& block = blocks_[blocks_of[q][i]];
+        Candidate at = winners[q][i];
+        at.position -= block.address.first_ordinal;
+        if (at.position >= block.view.primary_rows()) return Status::Corruption(block.address.extent.object + ": rows missing");
+        found[q].push_back(Describe(block, at));
+      }
+      results_[q].explain.score_ns = Now() - begin;
+    }
+    return found;
+  }
+
+  // Raw vectors and documents, where asked for: one wave. Then the k nearest.
+  Status Complete(size_t q, std::vector<FoundRow>& found) {
+    int64_t begin = Now();
+    bool rerank = options_.rerank > 0 && !options_.exact;
+    RowParts parts{rerank || options_.include_vector, options_.include_metadata || options_.include_payload};
+    std::vector<RowAddress> addresses;
+    std::vector<FoundRow*> stored;
+    for (FoundRow& row : found) {
+      if (row.address.segment == nullptr) continue;
+      addresses.push_back(row.address);
+      stored.push_back(&row);
+    }
+    if ((parts.vector || parts.document) && !addresses.empty()) {
+      std::vector<Row> rows(addresses.size());
+      RETURN_IF_ERROR(ReadRows(path_, schema_, addresses, parts, context_, rows));
+      for (size_t i = 0; i < rows.size(); ++i) {
+        Hit& hit = stored[i]->hit;
+        if (rerank) hit.distance = ExactDistance(schema_.metric, queries_[q], rows[i].vector);
+        if (options_.include_metadata) hit.metadata = std::move(rows[i].metadata);
+        hit.payload = std::move(rows[i].payload);
+        hit.vector = std::move(rows[i].vector);
+      }
+      if (rerank) results_[q].explain.distances_exact += rows.size();
+    }
+    KeepNearest(found, options_.k);
+    for (FoundRow& row : found) {
+      if (!options_.include_metadata) row.hit.metadata = PickColumns(row.hit.metadata, schema_.filter_columns);
+      if (!options_.include_payload) row.hit.payload.clear();
+      if (!options_.include_vector) row.hit.vector.clear();
+      results_[q].hits.push_back(std::move(row.hit));
+    }
+    results_[q].explain.rerank_ns = Now() - begin;
+    return Status::Ok();
+  }
+
+  const ReadPath& path_;
+  const Snapshot& snapshot_;
+  const SegmentSchema& schema_;
+  const SearchOptions& options_;
+  const Context& context_;
+  size_t wanted_ = 0;
+  std::vector<std::span<const float>> queries_;
+  std::vector<Block> blocks_;
+  std::vector<SearchResult> results_;
+};
+
+}  // namespace
+
+TableHits SearchTable(const RowTable& table, const SegmentSchema& schema, std::span<const float> query, size_t wanted) {
+  Candidates candidates(wanted);
+  for (uint32_t i = 0; i < table.size(); ++i) {
+    candidates.Add({ExactDistance(schema.metric, query, table.rows()[i].vector), 0, i, 0, i});
+  }
+  TableHits out;
+  out.compared = table.size();
+  for (const Candidate& candidate : candidates.Take()) {
+    const Row& row = table.rows()[candidate.position];
+    out.hits.push_back({row.key, candidate.distance, row.metadata, row.payload, row.vector});
+  }
+  return out;
+}
+
+Status CheckSearch(const SegmentSchema& schema, std::span<const float> queries, const SearchOptions& options) {
+  if (options.k == 0) return Status::InvalidArgument("k is 0; at least 1 row must be asked for");
+  if (queries.empty() || queries.size() % schema.dimension != 0) {
+    return Status::InvalidArgument("query of " + std::to_string(queries.size()) + " numbers; the collection's dimension is " +
+                                   std::to_string(schema.dimension));
+  }
+  for (size_t i = 0; i < queries.size(); i += schema.dimension) {
+    RETURN_IF_ERROR(CheckVector(schema, queries.subspan(i, schema.dimension)).WithContext("query"));
+  }
+  return Status::Ok();
+}
+
+Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot& snapshot, std::span<const float> queries,
+                                            const SearchOptions& options, std::vector<TableHits> pending,
+                                            const Context& context) {
+  size_t dimension = snapshot.head.schema.dimension;
+  size_t count = queries.size() / dimension;
+  std::vector<SearchResult> results;
+  for (size_t begin = 0; begin < count; begin += kQueriesPerRound) {
+    RETURN_IF_ERROR(CheckContext(context, *path.env->clock, "search"));
+    size_t end = std::min(count, begin + kQueriesPerRound);
+    Meter meter;
+    Context metered = context;
+    metered.meter = &meter;
+    Round round(path, snapshot, options, metered);
+    std::vector<TableHits> tables(std::make_move_iterator(pending.begin() + static_cast<ptrdiff_t>(begin)),
+                                  std::make_move_iterator(pending.begin() + static_cast<ptrdiff_t>(end)));
+    auto answered = round.Run(queries.subspan(begin * dimension, (end - begin) * dimension), std::move(tables));
+    if (context.meter != nullptr) {
+      for (const RequestRecord& record : meter.Records()) context.meter->Add(record);
+    }
+    if (!answered.ok()) return answered.status();
+    Explain& shared = answered->front().explain;
+    shared.store = meter.Summary();
+    shared.price_usd = PriceUsd(shared.store);
+    for (SearchResult& result : *answered) {
+      result.explain.version = snapshot.head.version;
+      results.push_back(std::move(result));
+    }
+  }
+  return results;
+}
+
+}  // namespace isotherm

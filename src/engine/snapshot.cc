@@ -1,0 +1,144 @@
+#include "engine/snapshot.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "base/macros.h"
+#include "base/sha256.h"
+#include "index/partition.h"
+
+namespace isotherm {
+
+namespace {
+
+std::string HintName(const ReadPath& path) { return "routing of " + path.store->Describe(); }
+
+std::string Sha256Hex(std::string_view bytes) {
+  Sha256Digest digest = Sha256(bytes);
+  return ToHex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+Extent RoutingExtent(const RoutingRef& ref) { return {RoutingName(ref.sha256_hex), 0, ref.bytes, ref.crc32c}; }
+
+// The copy that came along with the head, when it is the right one; kept in the caches under its immutable name.
+PinnedBlock UseCopy(const ReadPath& path, const RoutingRef& ref, const ReadResult& copy) {
+  if (!copy.status.ok() || copy.data.size() != ref.bytes || Sha256Hex(copy.data) != ref.sha256_hex) return {};
+  PinnedBlock block = PinnedBlock::Copy(copy.data);
+  if (path.disk != nullptr) {
+    path.disk->Insert(BlockKey::Of(kCacheScope, RoutingName(ref.sha256_hex), 0), block, ref.crc32c);
+  }
+  return block;
+}
+
+Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const Head& head, const ReadResult* copy,
+                                                   const Context& context) {
+  const RoutingRef& ref = head.routing;
+  PinnedBlock block;
+  if (copy != nullptr) block = UseCopy(path, ref, *copy);
+  if (!block.valid()) {
+    Extent extent = RoutingExtent(ref);
+    std::vector<FetchedExtent> fetched = path.extents->Fetch(context, {&extent, 1}, {}, nullptr);
+    RETURN_IF_ERROR(fetched[0].status);
+    block = fetched[0].block;
+    if (Sha256Hex(block.bytes()) != ref.sha256_hex) return Status::Corruption(extent.object + ": does not match its SHA-256");
+  }
+  if (path.disk != nullptr) path.disk->PutHint(HintName(path), ref.sha256_hex);
+  ASSIGN_OR_RETURN(Routing routing, DecodeRouting(block.bytes(), head.segments));
+  if (routing.dimension != head.schema.dimension) return Status::Corruption("routing object: dimension differs from the head's");
+  return std::make_shared<const Routing>(std::move(routing));
+}
+
+}  // namespace
+
+uint64_t Snapshot::row_count() const {
+  uint64_t count = rows.size();
+  for (const SegmentInfo& segment : head.segments) count += segment.rows;
+  return count;
+}
+
+std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
+                                             std::shared_ptr<const Routing> routing) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->rows = RowTable(std::move(head.inline_rows));
+  head.inline_rows.clear();
+  snapshot->head = std::move(head);
+  snapshot->etag = std::move(etag);
+  snapshot->head_bytes = head_bytes;
+  snapshot->routing = std::move(routing);
+  return snapshot;
+}
+
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous, const Context& context) {
+  bool routing_at_hand = (previous != nullptr && previous->routing != nullptr) ||
+                         (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
+  std::vector<ReadRequest> requests{{kHeadObject, {}, {}}};
+  if (!routing_at_hand) requests.push_back({kRoutingObject, {}, {}});
+  std::vector<ReadResult> read = path.store->Read(context, requests);
+  if (read[0].status.code() == StatusCode::kNotFound) {
+    return Status::NotFound("no collection at " + path.store->Describe() + " (" + read[0].status.message() + ")");
+  }
+  RETURN_IF_ERROR(read[0].status.WithContext(path.store->Describe()));
+  auto decoded = DecodeHead(read[0].data);
+  RETURN_IF_ERROR(decoded.status().WithContext(path.store->Describe()));
+  Head head = std::move(decoded).value();
+  if (previous != nullptr && head.collection != previous->head.collection) {
+    return Status::Corruption(path.store->Describe() + ": the head belongs to another collection than the one opened");
+  }
+
+  std::shared_ptr<const Routing> routing;
+  if (head.routing.generation != 0) {
+    if (previous != nullptr && previous->head.routing.sha256_hex == head.routing.sha256_hex) {
+      routing = previous->routing;
+    } else {
+      ASSIGN_OR_RETURN(routing, LoadRouting(path, head, read.size() > 1 ? &read[1] : nullptr, context));
+    }
+  }
+  return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing));
+}
+
+BlockAddress CellAddress(const Snapshot& snapshot, uint32_t cell) {
+  const std::vector<SegmentInfo>& segments = snapshot.head.segments;
+  BlockAddress address;
+  for (uint32_t s = 0; s < segments.size(); ++s) {
+    if (segments[s].kind != SegmentKind::kCells || cell < segments[s].first_cell) continue;
+    if (cell < segments[s].first_cell + segments[s].cell_count) address.segment = s;
+  }
+  const BlockInfo& block = snapshot.routing->blocks[cell];
+  address.extent = {segments[address.segment].name, snapshot.routing->offsets[cell], block.length, block.crc32c};
+  address.cell = cell;
+  address.rows = block.rows;
+  address.first_ordinal = snapshot.routing->first_ordinals[cell];
+  address.primary_rows = block.primary_rows;
+  return address;
+}
+
+std::vector<BlockAddress> SegmentBlocks(const Snapshot& snapshot, uint32_t segment) {
+  const SegmentInfo& info = snapshot.head.segments[segment];
+  std::vector<BlockAddress> blocks;
+  if (info.kind == SegmentKind::kCells) {
+    for (uint32_t cell = info.first_cell; cell < info.first_cell + info.cell_count; ++cell) {
+      blocks.push_back(CellAddress(snapshot, cell));
+    }
+    return blocks;
+  }
+  uint64_t offset = info.codes.offset;
+  uint32_t ordinal = info.first_ordinal;
+  for (const BlockInfo& block : info.blocks) {
+    blocks.push_back({{info.name, offset, block.length, block.crc32c}, kNoCell, block.rows, segment, ordinal, block.primary_rows});
+    offset += block.length;
+    ordinal += block.primary_rows;
+  }
+  return blocks;
+}
+
+const SegmentInfo* SegmentOf(const Snapshot& snapshot, uint32_t segment, uint32_t ordinal) {
+  const SegmentInfo& own = snapshot.head.segments[segment];
+  auto holds = [ordinal](const SegmentInfo& s) { return ordinal >= s.first_ordinal && ordinal - s.first_ordinal < s.rows; };
+  if (own.kind == SegmentKind::kFlat) return holds(own) ? &own : nullptr;
+  for (const SegmentInfo& other : snapshot.head.segments) {
+    if (other.kind == SegmentKind::kCells && holds(other)) return &other;
+  }
+  return nullptr;
+}
+
+}  // namespace isotherm

@@ -1,0 +1,66 @@
+// One version of a collection as a reader sees it: the head, its routing object, and how both are read in one wave.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/environment.h"
+#include "cache/extent_cache.h"
+#include "engine/head.h"
+#include "engine/row_table.h"
+#include "isotherm/blob_store.h"
+#include "isotherm/context.h"
+#include "segment/routing_object.h"
+
+namespace isotherm {
+
+// Immutable once made; shared by all that read it.
+struct Snapshot {
+  Head head;  // without its inline rows: these are in `rows`
+  std::string etag;
+  uint64_t head_bytes = 0;
+  RowTable rows;
+  std::shared_ptr<const Routing> routing;  // null: no cells
+
+  uint64_t row_count() const;
+};
+
+// Names of immutable objects are random or hashes of their content: no two collections share one, unless one is a copy.
+inline constexpr char kCacheScope[] = "";
+
+// What reading a collection takes. Owned by its handle.
+struct ReadPath {
+  std::shared_ptr<BlobStore> store;
+  std::shared_ptr<Environment> env;
+  std::shared_ptr<BlockCache> ram;
+  std::shared_ptr<DiskCache> disk;  // may be null
+  std::unique_ptr<ExtentCache> extents;
+};
+
+// Reads the head and, at the same time, the routing object: one wave, if the copy under the well-known name is the one
+// that the head goes with, else two. With a disk cache that knows a routing object of this collection, only the head.
+// `previous`: its routing is taken over when the head still names it, and then only the head is read; may be null.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous, const Context& context);
+
+// A snapshot of a head that this handle wrote itself.
+std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
+                                             std::shared_ptr<const Routing> routing);
+
+// A block to be searched: its extent, and the cell whose centroid it goes with (kNoCell: it has its own).
+struct BlockAddress {
+  Extent extent;
+  uint32_t cell = 0;
+  uint32_t rows = 0;
+  uint32_t segment = 0;  // index into the head's
+  uint32_t first_ordinal = 0;
+  uint32_t primary_rows = 0;
+};
+
+BlockAddress CellAddress(const Snapshot& snapshot, uint32_t cell);
+// All blocks of one segment, in order.
+std::vector<BlockAddress> SegmentBlocks(const Snapshot& snapshot, uint32_t segment);
+// The segment of the same kind as `segment` that holds the row: second copies may name a row of another one.
+const SegmentInfo* SegmentOf(const Snapshot& snapshot, uint32_t segment, uint32_t ordinal);
+
+}  // namespace isotherm
