@@ -19,7 +19,12 @@ constexpr size_t kMaxProblems = 100;
 class Verification {
  public:
   Verification(const ReadPath& path, const Snapshot& snapshot, const Progress& progress, const Context& context)
-      : path_(path), snapshot_(snapshot), schema_(snapshot.head.schema), progress_(progress), context_(context) {}
+      : path_(path),
+        snapshot_(snapshot),
+        schema_(snapshot.head.schema),
+        progress_(progress),
+        context_(context),
+        store_only_(path.store, std::make_shared<BlockCache>(BlockCacheOptions{.capacity_bytes = 0}), nullptr, path.env, kCacheScope) {}
 
   Result<VerifyReport> Run() {
     report_.objects = 1;
@@ -52,9 +57,7 @@ class Verification {
   Result<std::optional<PinnedBlock>> Read(const Extent& extent) {
     FetchOptions options;
     options.fill_cache = false;
-    // Past the caches: what is verified is the store.
-    ExtentCache store_only(path_.store, nullptr, nullptr, path_.env, "verify");
-    std::vector<FetchedExtent> fetched = store_only.Fetch(context_, {&extent, 1}, options, nullptr);
+    std::vector<FetchedExtent> fetched = store_only_.Fetch(context_, {&extent, 1}, options, nullptr);
     ++report_.extents;
     report_.bytes += extent.length;
     if (fetched[0].status.ok()) return std::optional(std::move(fetched[0].block));
@@ -189,6 +192,7 @@ class Verification {
   const SegmentSchema& schema_;
   const Progress& progress_;
   const Context& context_;
+  ExtentCache store_only_;  // past the caches: what is verified is the store
   VerifyReport report_;
   std::set<Key> keys_;
 };
