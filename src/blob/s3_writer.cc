@@ -165,7 +165,6 @@ void S3Writer::Abort(bool all_answered) {
   // Also when the context has run out or was cancelled: this is then the reason to clean up.
   Clock& clock = *client_->environment().clock;
   Context context;
-  context.meter = context_.meter;
   context.deadline_ns = clock.NowNs() + std::chrono::nanoseconds(client_->options().request_timeout).count();
   const S3Call call{.method = "DELETE", .key = key_, .query = {{"uploadId", upload_id_}}, .headers = {}, .body = {}};
   Backoff backoff(client_->options().writer_retry, client_->environment());

@@ -4,7 +4,7 @@
 //   entry        32 bytes   magic, key (16), length, crc of the bytes, crc of this header; then the extent's bytes
 //   …                       entries follow one another without gaps
 //   footer       only in a sealed slab: all entries' headers again, so that opening reads one run of bytes;
-//                then 12 bytes: magic, number of entries, crc of the footer up to here
+//                then 8 bytes: magic, number of entries
 //
 // All numbers are little-endian, all checksums CRC-32C. Nothing is synced: after a loss of power any part may be
 // missing or old, which the checksums tell.
@@ -29,7 +29,7 @@ struct SlabEntry {
 
 inline constexpr uint64_t kSlabFileHeaderBytes = 12;
 inline constexpr uint64_t kSlabEntryHeaderBytes = 32;
-inline constexpr uint64_t kSlabTrailerBytes = 12;
+inline constexpr uint64_t kSlabTrailerBytes = 8;
 // What an entry takes beside its bytes: its header, and that again in the footer.
 inline constexpr uint64_t kSlabEntryOverhead = 2 * kSlabEntryHeaderBytes;
 inline constexpr uint64_t kEmptySlabBytes = kSlabFileHeaderBytes + kSlabTrailerBytes;

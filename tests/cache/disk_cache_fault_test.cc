@@ -165,6 +165,7 @@ TEST(DiskCacheFaultTest, AFullSlabCutOffAtEachPage) {
       ASSERT_EQ(block.bytes(), extents[i]);
       ++found;
     }
+    ASSERT_EQ((*cache)->Stats().corrupt, 0u);
     ASSERT_EQ(found, (length - kSlabFileHeaderBytes) / (kSlabEntryHeaderBytes + kSize));
   }
 }
@@ -190,6 +191,39 @@ TEST(DiskCacheFaultTest, ALossOfPowerAtAnyTime) {
     }
     ExpectRecoveryIn(fake);
   }
+}
+
+// New entries that were written over a torn tail could end where an old, damaged one begins, which would then count as
+// the newer.
+TEST(DiskCacheFaultTest, WhatIsLeftOfATornTailDoesNotReplaceWhatWasWrittenAfter) {
+  constexpr uint32_t kSize = 100;
+  FakeEnvironment fake;
+  auto insert = [](DiskCache& cache, uint64_t i) {
+    std::string bytes(kSize, static_cast<char>('a' + i));
+    cache.Insert(Key(i), PinnedBlock::Copy(bytes), Crc32c(bytes));
+  };
+  auto has = [](DiskCache& cache, uint64_t i) {
+    return cache.Lookup(Key(i), kSize, Crc32c(std::string(kSize, static_cast<char>('a' + i)))).valid();
+  };
+  {
+    auto cache = Open(fake);
+    for (uint64_t i = 0; i < 4; ++i) insert(*cache, i);
+  }
+  const std::string name = "0000000000000001.slab";
+  std::string slab = ReadDirectory(*fake.files, "cache")[name];
+  auto entry_at = [](size_t i) { return kSlabFileHeaderBytes + i * (kSlabEntryHeaderBytes + kSize); };
+  slab[entry_at(1)] = 'x';
+  slab[entry_at(3) + kSlabEntryHeaderBytes] = 'x';
+  WriteFile(*fake.files, "cache/" + name, slab);
+  {
+    auto cache = Open(fake);
+    EXPECT_TRUE(has(*cache, 0));
+    for (uint64_t i : {1, 2, 3}) EXPECT_FALSE(has(*cache, i));
+    insert(*cache, 3);
+    insert(*cache, 2);
+  }
+  auto cache = Open(fake);
+  for (uint64_t i : {0, 2, 3}) EXPECT_TRUE(has(*cache, i)) << i;
 }
 
 TEST(DiskCacheFaultTest, RandomBytesAreNoSlab) {

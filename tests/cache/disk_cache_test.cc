@@ -184,6 +184,38 @@ TEST_F(DiskCacheTest, ExtentsLargerThanASlabGetOneOfTheirOwn) {
   EXPECT_TRUE(Has(*cache, 3, 100));
 }
 
+TEST_F(DiskCacheTest, EvenTheSlabThatIsBeingFilledMakesRoom) {
+  auto cache = Open(kMiB);
+  Insert(*cache, 1, 200'000);
+  cache = nullptr;
+  cache = Open(kMiB);
+  Insert(*cache, 2, 900'000);
+  cache->Flush();
+  EXPECT_TRUE(cache->Stats().writing);
+  EXPECT_FALSE(Has(*cache, 1, 200'000));
+  EXPECT_TRUE(Has(*cache, 2, 900'000));
+  EXPECT_LE(TotalBytes(Files()), cache->Stats().used_bytes);
+  Insert(*cache, 3, 1000);
+  cache = nullptr;
+  cache = Open(kMiB);
+  EXPECT_TRUE(Has(*cache, 3, 1000));
+}
+
+TEST_F(DiskCacheTest, EvictingAnOldCopyLeavesTheNewerOne) {
+  auto cache = Open(4 * kMiB);
+  cache->Insert(Key(1), PinnedBlock::Copy("old"), Crc32c("old"));
+  for (uint64_t i = 2; i < 20; ++i) Insert(*cache, i, 100'000);
+  cache->Flush();
+  cache->Insert(Key(1), PinnedBlock::Copy("new"), Crc32c("new"));
+  cache->Flush();
+  for (uint64_t i = 20; cache->Stats().evicted_slabs == 0; ++i) {
+    Insert(*cache, i, 100'000);
+    cache->Flush();
+  }
+  EXPECT_FALSE(Has(*cache, 2, 100'000));
+  EXPECT_EQ(cache->Lookup(Key(1), 3, Crc32c("new")).bytes(), "new");
+}
+
 TEST_F(DiskCacheTest, ASmallerCapacityTrimsWhatIsThere) {
   auto cache = Open(64 * kMiB);
   for (uint64_t i = 0; i < 40; ++i) Insert(*cache, i, kMiB);

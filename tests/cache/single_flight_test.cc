@@ -182,6 +182,30 @@ TEST_F(SingleFlightTest, AWaiterThatFillsTheCachesDoesSoForAnOwnerThatDoesNot) {
   EXPECT_EQ(disk_->Stats().inserts, 2u);
 }
 
+// One thread fetches one by one what another looks for all at once: whatever lands between the other's look into RAM
+// and its fetch must not be fetched again.
+TEST_F(SingleFlightTest, WhatLandsBetweenALookAndAFetchIsNotFetchedAgain) {
+  constexpr uint64_t kRounds = 40;
+  constexpr uint64_t kExtents = 400;
+  for (uint64_t round = 0; round < kRounds; ++round) {
+    std::vector<Extent> extents;
+    for (uint64_t i = 0; i < kExtents; ++i) {
+      extents.push_back(Make("object0", i * 200 + round, 10));
+    }
+    std::latch start(2);
+    std::thread one_by_one([&] {
+      start.arrive_and_wait();
+      for (const Extent& extent : extents) EXPECT_TRUE(FetchOne(extent).status.ok());
+    });
+    start.arrive_and_wait();
+    for (const FetchedExtent& fetched : cache_->Fetch({}, extents, {.max_gap_bytes = 0}, nullptr)) {
+      EXPECT_TRUE(fetched.status.ok());
+    }
+    one_by_one.join();
+  }
+  EXPECT_EQ(store_->requests(), kRounds * kExtents);
+}
+
 // Each call owns what the other waits for.
 TEST_F(SingleFlightTest, CallsThatWaitForEachOtherBothFinish) {
   for (uint64_t round = 0; round < 200; ++round) {
