@@ -75,10 +75,12 @@ ResidentBlocks Fill(BlockCache& cache) {
   return resident;
 }
 
-// The three kinds of access take turns, so that a change of the machine's pace meets all of them.
+// The three kinds of access take turns, so that a change of the machine's pace meets all of them, but each for long
+// enough that the processor's caches hold what that kind leaves in them.
 RamTimes MeasureRam(BlockCache& cache, const ResidentBlocks& resident, uint64_t seed) {
   constexpr size_t kBatch = 16;
-  constexpr size_t kRounds = 20'000;
+  constexpr size_t kBatches = 4'000;
+  constexpr size_t kRounds = 5;
   SplitMix64 random(seed);
   std::vector<BlockKey> keys(kBatch);
   std::vector<const char*> sources(kBatch);
@@ -92,10 +94,12 @@ RamTimes MeasureRam(BlockCache& cache, const ResidentBlocks& resident, uint64_t 
     }
   };
   auto time = [&](std::vector<double>& samples, auto access) {
-    choose();
-    double start = NowNs();
-    for (size_t i = 0; i < kBatch; ++i) access(i);
-    samples.push_back((NowNs() - start) / kBatch);
+    for (size_t batch = 0; batch < kBatches; ++batch) {
+      choose();
+      double start = NowNs();
+      for (size_t i = 0; i < kBatch; ++i) access(i);
+      samples.push_back((NowNs() - start) / kBatch);
+    }
   };
   for (size_t round = 0; round < kRounds; ++round) {
     time(times.memcpy_ns, [&](size_t i) {

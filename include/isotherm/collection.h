@@ -41,6 +41,7 @@ struct CollectionStats {
   std::vector<std::string> filter_columns;
   uint64_t rows = 0;          // committed
   uint64_t pending_rows = 0;  // of this handle, not committed
+  uint64_t conflicts = 0;     // of this handle: how often another writer committed first
   uint64_t inline_rows = 0;   // in the head itself
   uint64_t cells = 0;
   uint64_t routing_generation = 0;  // 0: none
@@ -84,8 +85,9 @@ class Collection {
   virtual Status InsertBatch(std::vector<Row> rows, const Context& context = {}) = 0;
 
   // Makes all rows inserted before it durable and visible to others as one version. ok with nothing pending (no request
-  // is made). On kUnknown the outcome is not known yet: call again to settle it. On any other error nothing was
-  // committed and the rows stay pending.
+  // is made). On kUnknown the outcome is not known yet: call again to settle it. When that is done only more than an hour
+  // later, it may be kFenced: it can't be told any more. On any other error nothing was committed. Whatever the error, the
+  // rows stay pending.
   virtual Status Commit(const Context& context = {}) = 0;
   // Forgets the rows that were not committed. kUnknown while a commit's outcome is open.
   virtual Status DiscardPending(const Context& context = {}) = 0;
@@ -99,6 +101,8 @@ class Collection {
 
   // The row of a key, or kNotFound.
   virtual Result<Row> Get(const Key& key, const Context& context = {}) = 0;
+  // Which of `keys` there is a row of, without reading rows: contained[i] answers keys[i].
+  virtual Result<std::vector<bool>> Contains(std::span<const Key> keys, const Context& context = {}) = 0;
   // Calls `visit` with each row of the snapshot once; a bad Status from it stops the scan and is returned.
   virtual Status Scan(const std::function<Status(Row)>& visit, const ScanOptions& options = {},
                       const Context& context = {}) = 0;

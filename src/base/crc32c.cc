@@ -11,6 +11,8 @@
 #include <sys/auxv.h>
 #endif
 
+#include "base/crc32c_fold.h"
+
 namespace isotherm {
 
 namespace {
@@ -122,7 +124,13 @@ bool HasInstruction() { return false; }
 
 uint32_t ExtendCrc32c(uint32_t crc, std::string_view bytes) {
   static const bool has_instruction = HasInstruction();
+  static const bool can_fold = CanFoldCrc32c();
   crc = ~crc;
+  if (can_fold && bytes.size() >= kMinFoldedBytes) {
+    size_t folded = bytes.size() / kFoldStride * kFoldStride;
+    crc = FoldCrc32c(crc, bytes.data(), folded);
+    bytes.remove_prefix(folded);
+  }
   crc = has_instruction ? ExtendByInstruction(crc, bytes.data(), bytes.size())
                         : ExtendByTable(crc, bytes.data(), bytes.size());
   return ~crc;

@@ -182,10 +182,33 @@ Result<std::string> LocalFiles::Publish(TempFile& file, std::string_view name, c
     RETURN_IF_ERROR(InDurableDirectory(directory, [&] { return file_system_->Rename(file.path(), path); }));
     file.Release();
   }
-  Status synced = file_system_->SyncDirectory(directory);
+  Status synced = SyncParent(path);
   if (!synced.ok())
     return Status::Unknown(std::string(name) + ": written, but perhaps not durable: " + synced.message());
   return file.Etag();
+}
+
+Status LocalFiles::SyncParent(const std::string& path) {
+  const std::string directory = DirectoryOf(path);
+  Status synced = file_system_->SyncDirectory(directory);
+  std::lock_guard lock(mutex_);
+  if (synced.ok()) {
+    std::erase_if(in_doubt_, [&](const std::string& other) { return DirectoryOf(other) == directory; });
+  } else {
+    in_doubt_.insert(path);
+  }
+  any_in_doubt_ = !in_doubt_.empty();
+  return synced;
+}
+
+Status LocalFiles::MakeNameDurable(std::string_view name) {
+  if (!any_in_doubt_) return Status::Ok();
+  const std::string path = PathOf(name);
+  {
+    std::lock_guard lock(mutex_);
+    if (!in_doubt_.contains(path)) return Status::Ok();
+  }
+  return SyncParent(path).WithContext(std::string(name) + ": its last write is not durable yet");
 }
 
 Status LocalFiles::Remove(std::string_view name) {

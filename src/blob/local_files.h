@@ -62,6 +62,9 @@ class LocalFiles {
   // Syncs the file and gives it the object's name, if the condition holds; returns its etag. kUnknown when the name is
   // given, but could not be made durable.
   Result<std::string> Publish(TempFile& file, std::string_view name, const PutCondition& condition);
+  // Before a read: makes the name durable if Publish could not. Who is told kUnknown looks at the object to learn what
+  // became of it, and must not take for safe what a loss of power may still undo.
+  Status MakeNameDurable(std::string_view name);
   // kConflict when it does not hold at this moment.
   Status CheckCondition(std::string_view name, const PutCondition& condition);
   Status Remove(std::string_view name);
@@ -70,6 +73,7 @@ class LocalFiles {
   Result<std::unique_ptr<FileLock>> LockName(std::string_view name);
   Status InDurableDirectory(const std::string& directory, const std::function<Status()>& operation);
   Status MakeDurable(const std::string& directory);
+  Status SyncParent(const std::string& path);
   void RemoveLeftovers();
 
   const std::string root_;
@@ -78,6 +82,8 @@ class LocalFiles {
   const std::string temp_directory_;
   std::mutex mutex_;
   std::set<std::string> durable_;  // directories known to be there and to survive a loss of power
+  std::set<std::string> in_doubt_;  // paths of objects whose directory could not be synced
+  std::atomic<bool> any_in_doubt_{false};
   std::atomic<bool> leftovers_removed_{false};
 };
 

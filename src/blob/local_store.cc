@@ -55,6 +55,7 @@ std::vector<ReadResult> LocalBlobStore::Read(const Context& context, std::span<c
 
 Status LocalBlobStore::ReadOne(const Context& context, const ReadRequest& request, ReadResult& result) {
   RETURN_IF_ERROR(Check(context, "read", request.name));
+  RETURN_IF_ERROR(files_->MakeNameDurable(request.name));
   ASSIGN_OR_RETURN(auto file, environment_->file_system->Open(files_->PathOf(request.name), OpenMode::kRead));
   ASSIGN_OR_RETURN(uint64_t size, file->Size());
   result.object_size = size;

@@ -1,6 +1,7 @@
 // The best rows of a search so far.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -19,7 +20,7 @@ struct Candidate {
 // Keeps the `wanted` nearest rows; feeding costs an append, and now and then a selection.
 class Candidates {
  public:
-  explicit Candidates(size_t wanted) : wanted_(wanted), shrink_at_(2 * wanted + kSlack) {}
+  explicit Candidates(size_t wanted) : wanted_(std::min(wanted, kMaxWanted)), shrink_at_(2 * wanted_ + kSlack) {}
 
   void Add(const Candidate& candidate) {
     // NaN is no distance; such a row is farther than all.
@@ -33,6 +34,7 @@ class Candidates {
 
  private:
   static constexpr size_t kSlack = 1024;
+  static constexpr size_t kMaxWanted = size_t{1} << 48;  // more rows than there can be
 
   void DropCopies();
   void Shrink();

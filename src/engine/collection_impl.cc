@@ -82,16 +82,35 @@ Result<Row> CollectionImpl::Get(const Key& key, const Context& context) {
   return row;
 }
 
-Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanOptions& options, const Context& context) {
+Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  std::vector<bool> contained(keys.size(), false);
   std::shared_ptr<const Snapshot> at;
-  std::vector<Row> rows;
   {
     std::shared_lock state(state_mutex_);
     at = snapshot_;
-    rows = pending_.rows();
+    for (size_t i = 0; i < keys.size(); ++i) contained[i] = pending_.Find(keys[i]) != nullptr;
   }
-  rows.insert(rows.end(), at->rows.rows().begin(), at->rows.rows().end());
+  ASSIGN_OR_RETURN(auto stored, keys_.Find(*at, keys, context));
+  for (const auto& found : stored) contained[found.first] = true;
+  for (size_t i = 0; i < keys.size(); ++i) contained[i] = contained[i] || at->rows.Find(keys[i]) != nullptr;
+  return contained;
+}
+
+Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanOptions& options, const Context& context) {
+  RETURN_IF_ERROR(CheckOpen());
+  std::shared_ptr<const Snapshot> at;
+  RowTable pending;
+  {
+    std::shared_lock state(state_mutex_);
+    at = snapshot_;
+    pending = pending_;
+  }
+  // A pending row may be in the snapshot already, see Search.
+  std::vector<Row> rows = pending.rows();
+  for (const Row& row : at->rows.rows()) {
+    if (pending.Find(row.key) == nullptr) rows.push_back(row);
+  }
   auto pick = [&](Row row) {
     if (!options.include_vector) row.vector.clear();
     if (!options.include_metadata) row.metadata.clear();
@@ -102,6 +121,7 @@ Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanO
   ScanParts parts{options.include_vector, options.include_metadata || options.include_payload};
   for (uint32_t s = 0; s < at->head.segments.size(); ++s) {
     RETURN_IF_ERROR(ScanSegment(*path_, *at, s, parts, context, [&](uint32_t, Row row) {
+      if (pending.Find(row.key) != nullptr) return Status::Ok();
       if (!options.in_key_order) return visit(pick(std::move(row)));
       rows.push_back(pick(std::move(row)));
       return Status::Ok();
@@ -116,9 +136,7 @@ Status CollectionImpl::Refresh(const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   std::shared_ptr<const Snapshot> current = snapshot();
   ASSIGN_OR_RETURN(auto next, LoadSnapshot(*path_, current.get(), context));
-  std::unique_lock state(state_mutex_);
-  // Another thread may have come further in the meantime.
-  if (next->head.version > snapshot_->head.version) snapshot_ = std::move(next);
+  Publish(std::move(next), 0);
   return Status::Ok();
 }
 
@@ -133,6 +151,7 @@ CollectionStats CollectionImpl::Stats() const {
   stats.filter_columns = head.schema.filter_columns;
   stats.rows = snapshot_->row_count();
   stats.pending_rows = pending_.size();
+  stats.conflicts = conflicts_;
   stats.inline_rows = snapshot_->rows.size();
   stats.cells = snapshot_->routing != nullptr ? snapshot_->routing->cells() : 0;
   stats.default_probes = snapshot_->routing != nullptr ? snapshot_->routing->default_probes : 0;

@@ -29,6 +29,7 @@ class CollectionImpl : public Collection {
   Result<std::vector<SearchResult>> BatchSearch(std::span<const float> queries, const SearchOptions& options,
                                                 const Context& context) override;
   Result<Row> Get(const Key& key, const Context& context) override;
+  Result<std::vector<bool>> Contains(std::span<const Key> keys, const Context& context) override;
   Status Scan(const std::function<Status(Row)>& visit, const ScanOptions& options, const Context& context) override;
   Status Refresh(const Context& context) override;
   Status Compact(const CompactOptions& options, const Progress& progress, const Context& context) override;
@@ -49,8 +50,9 @@ class CollectionImpl : public Collection {
   Status CommitRows(size_t count, bool force_segment, const Context& context);
   Result<SwapResult> TrySwap(const Snapshot& base, size_t count, bool force_segment, const Context& context);
   Status AfterSwap(SwapResult swap, size_t count, const Context& context, bool* landed);
-  void Publish(LoadedHead head, std::shared_ptr<const Routing> routing, size_t committed);
-  Status AdoptNewest(LoadedHead head, const Context& context);
+  Status Adopt(LoadedHead head, size_t committed, const Context& context);
+  void Publish(std::shared_ptr<const Snapshot> next, size_t committed);
+  Status OtherWasFaster() const;
   Status CompactLocked(const CompactOptions& options, const Progress& progress, const Context& context);
 
   const std::unique_ptr<ReadPath> path_;
@@ -69,6 +71,7 @@ class CollectionImpl : public Collection {
   mutable std::shared_mutex state_mutex_;  // snapshot_ and pending_ change together under it
   std::shared_ptr<const Snapshot> snapshot_;
   RowTable pending_;
+  uint64_t conflicts_ = 0;
   bool closed_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
+#include "engine/object_writer.h"
 
 namespace isotherm {
 
@@ -62,6 +63,10 @@ SwapResult CommitLog::Swap(const LoadedHead& base, Head next, const Context& con
   next.version = base.head.version + 1;
   next.commit_ms = std::max(base.head.commit_ms, env_->clock->WallMs());
   if (Status status = Register(next); !status.ok()) return {SwapOutcome::kLost, status, {}};
+  // Here it is certain yet that nothing was sent.
+  if (Status status = CheckContext(context, *env_->clock, "commit"); !status.ok()) {
+    return {SwapOutcome::kLost, status, {}};
+  }
   next_ = std::move(next);
   base_etag_ = base.etag;
   auto attempt = Attempt(context);
@@ -85,6 +90,22 @@ SwapResult CommitLog::Landed(LoadedHead found) {
   return {SwapOutcome::kLanded, {}, {std::move(next_), base_etag_, 0}};
 }
 
+std::optional<SwapResult> CommitLog::Judge(LoadedHead found) {
+  if (found.head.collection != next_.collection) {
+    return SwapResult{SwapOutcome::kUncertain,
+                      Status::Corruption(store_->Describe() + ": the head belongs to another collection by now"),
+                      {}};
+  }
+  const WriterSlot* slot = OwnSlot(found.head);
+  if (slot != nullptr && slot->last_sequence == sequence_ + 1) return Landed(std::move(found));
+  if (found.etag == base_etag_) return std::nullopt;
+  // A slot that would have this swap's time can't have been taken over before that is an hour old.
+  if (slot == nullptr && found.head.commit_ms > next_.commit_ms + kSlotLeaseMs) {
+    return SwapResult{SwapOutcome::kFenced, {}, std::move(found)};
+  }
+  return SwapResult{SwapOutcome::kLost, {}, std::move(found)};
+}
+
 SwapResult CommitLog::Settle(const Context& context) {
   Status last;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -93,13 +114,7 @@ SwapResult CommitLog::Settle(const Context& context) {
     }
     auto loaded = Load(context);
     if (!loaded.ok()) return {SwapOutcome::kUncertain, loaded.status(), {}};
-    const WriterSlot* slot = OwnSlot(loaded->head);
-    if (slot != nullptr && slot->last_sequence == sequence_ + 1) return Landed(std::move(loaded).value());
-    if (sequence_ > 0 && slot == nullptr) {
-      // Its slot went to another writer while the swap was open: whether it landed before can't be told any more.
-      return {SwapOutcome::kUncertain, Status::Fenced("this writer was idle for an hour and its slot was taken over"), {}};
-    }
-    if (loaded->etag != base_etag_) return {SwapOutcome::kLost, {}, std::move(loaded).value()};
+    if (auto judged = Judge(std::move(loaded).value())) return std::move(*judged);
     auto again = Attempt(context);
     if (again.ok()) return Landed(std::move(again).value());
     last = again.status();
@@ -112,40 +127,60 @@ Result<LoadedHead> CommitLog::Create(Head head, const Context& context) const {
   head.write = MakeNonce(*env_->random);
   head.version = 1;
   head.commit_ms = env_->clock->WallMs();
-  std::string bytes = EncodeHead(head);
-  auto put = store_->Put(context, kHeadObject, bytes, PutCondition::IfAbsent());
-  if (put.ok()) return LoadedHead{std::move(head), std::move(put).value(), bytes.size()};
-  if (put.status().code() != StatusCode::kConflict && !MayHaveHappened(put.status().code())) return put.status();
-  auto loaded = Load(context);
-  if (loaded.ok() && loaded->head.collection == head.collection) return loaded;
-  if (loaded.ok()) return Status::AlreadyExists("there is a collection at " + store_->Describe());
+  // Every attempt has the same bytes: whichever lands, it is this collection.
+  const std::string bytes = EncodeHead(head);
+  RETURN_IF_ERROR(CheckContext(context, *env_->clock, "creating a collection"));
+  Status last;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto put = store_->Put(context, kHeadObject, bytes, PutCondition::IfAbsent());
+    if (put.ok()) return LoadedHead{std::move(head), std::move(put).value(), bytes.size()};
+    last = put.status();
+    bool definite = last.code() != StatusCode::kConflict && !MayHaveHappened(last.code());
+    if (definite && attempt == 0) return last;
+    auto loaded = Load(context);
+    if (loaded.ok() && loaded->head.collection == head.collection) return loaded;
+    if (loaded.ok()) return Status::AlreadyExists("there is a collection at " + store_->Describe());
+    if (loaded.status().code() != StatusCode::kNotFound) break;
+  }
   return Status::Unknown("creating the collection at " + store_->Describe() + " may or may not have happened: " +
-                         put.status().ToString());
+                         last.ToString());
 }
+
+namespace {
+
+Status Broken(const BlobStore& store, const std::string& what) {
+  return Status::Unsupported(store.Describe() + " can't hold a collection: " + what);
+}
+
+Status TryPreconditions(BlobStore& store, const std::string& name, const Context& context) {
+  auto missing = store.Put(context, name, "0", PutCondition::IfMatch("\"0123456789abcdef0123456789abcdef\""));
+  if (missing.ok()) return Broken(store, "it accepts If-Match on an object that does not exist");
+  if (missing.status().code() != StatusCode::kConflict) return missing.status();
+  ASSIGN_OR_RETURN(std::string first, store.Put(context, name, "1", PutCondition::IfAbsent()));
+  ReadRequest request{name, {}, {}};
+  ReadResult read = std::move(store.Read(context, {&request, 1})[0]);
+  RETURN_IF_ERROR(read.status);
+  if (read.data != "1" || read.etag != first) {
+    return Broken(store, "reading an object right after it was put gives other bytes or another etag");
+  }
+  auto taken = store.Put(context, name, "2", PutCondition::IfAbsent());
+  if (taken.ok()) return Broken(store, "it ignores If-None-Match");
+  if (taken.status().code() != StatusCode::kConflict) return taken.status();
+  RETURN_IF_ERROR(store.Put(context, name, "3", PutCondition::IfMatch(first)).status());
+  auto stale = store.Put(context, name, "4", PutCondition::IfMatch(first));
+  if (stale.ok()) return Broken(store, "it ignores If-Match");
+  return stale.status().code() == StatusCode::kConflict ? Status::Ok() : stale.status();
+}
+
+}  // namespace
 
 Status ProbeStore(BlobStore& store, Random& random, const Context& context) {
   std::string name = "probe-" + NonceHex(MakeNonce(random));
-  auto broken = [&](const std::string& what) {
-    return Status::Unsupported(store.Describe() + " can't hold a collection: " + what);
-  };
-  auto missing = store.Put(context, name, "0", PutCondition::IfMatch("\"0123456789abcdef0123456789abcdef\""));
-  if (missing.ok()) {
-    RETURN_IF_ERROR(store.Delete(context, name));
-    return broken("it accepts If-Match on an object that does not exist");
-  }
-  if (missing.status().code() != StatusCode::kConflict) return missing.status().WithContext("probing " + store.Describe());
-  ASSIGN_OR_RETURN(std::string first, store.Put(context, name, "1", PutCondition::IfAbsent()));
-  auto taken = store.Put(context, name, "2", PutCondition::IfAbsent());
-  auto second = store.Put(context, name, "3", PutCondition::IfMatch(first));
-  auto stale = store.Put(context, name, "4", PutCondition::IfMatch(first));
-  RETURN_IF_ERROR(store.Delete(context, name));
-  if (taken.ok()) return broken("it ignores If-None-Match");
-  if (stale.ok()) return broken("it ignores If-Match");
-  if (!second.ok()) return second.status().WithContext("probing " + store.Describe());
-  for (const auto* refused : {&taken, &stale}) {
-    if (refused->status().code() != StatusCode::kConflict) return refused->status().WithContext("probing " + store.Describe());
-  }
-  return Status::Ok();
+  Status tried = TryPreconditions(store, name, context);
+  Status removed = store.Delete(context, name);
+  if (tried.ok()) tried = removed;
+  if (tried.ok() || tried.code() == StatusCode::kUnsupported) return tried;
+  return WithoutOutcome(tried).WithContext("probing " + store.Describe());
 }
 
 }  // namespace isotherm

@@ -5,10 +5,13 @@
 //   the slot has it             it landed
 //   not there, the head moved   it never will: its precondition is gone for good, since no two heads are alike
 //   not there, the same head    the swap is tried again, which burns the precondition if it succeeds
+//   another writer's slot now   it can't be told any more; a slot is taken over an hour after its last commit
+// docs/durability.md has the whole of it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/environment.h"
@@ -29,13 +32,14 @@ enum class SwapOutcome : uint8_t {
   kLanded,
   kLost,       // certainly not, and never will be: another write took its place
   kUncertain,  // not known yet
+  kFenced,     // never to be known: the slot went to another writer. It landed long ago, or never will
 };
 
 struct SwapResult {
   SwapOutcome outcome = SwapOutcome::kUncertain;
   Status status;     // why, when it is uncertain
-  // kLanded: as written; when others came behind it, with an etag that is out of date. kLost: the one in its place, or
-  // none (version 0) when the store refused the swap for a reason of its own, which is in `status`.
+  // kLanded: as written; when others came behind it, with an etag that is out of date. kFenced: the newest. kLost: the
+  // one in its place, or none (version 0) when the swap was not sent, or refused, for the reason in `status`.
   LoadedHead head;
 };
 
@@ -52,7 +56,8 @@ class CommitLog {
   // Finds out what became of the last uncertain swap; tries it again where that is the only way to know.
   SwapResult Settle(const Context& context);
 
-  // Writes the first head of a collection. kAlreadyExists when there is one; kUnknown when that can't be told.
+  // Writes the first head of a collection. kAlreadyExists when there is one; kUnknown when it can't be told whether the
+  // one that is there, or will be, is this one.
   Result<LoadedHead> Create(Head head, const Context& context) const;
 
  private:
@@ -61,6 +66,8 @@ class CommitLog {
   const WriterSlot* OwnSlot(const Head& head) const;
   // One conditional put of next_.
   Result<LoadedHead> Attempt(const Context& context);
+  // What the head that is there says about next_; nothing when the swap must be tried again to know.
+  std::optional<SwapResult> Judge(LoadedHead found);
   SwapResult Landed(LoadedHead found);
 
   const std::shared_ptr<BlobStore> store_;

@@ -26,7 +26,6 @@ struct Compacted {
   RoutingRef ref;
   std::string routing_bytes;
   std::shared_ptr<const Routing> routing;
-  std::vector<std::string> objects;  // names of all that was written
 };
 
 class Compaction {
@@ -37,7 +36,6 @@ class Compaction {
 
   Result<Compacted> Run() {
     RETURN_IF_ERROR(ReadAll());
-    if (rows_.empty()) return std::move(out_);
     if (rows_.size() < options_.min_rows_for_cells) {
       std::string name = NewName("segment-");
       ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_.store, context_, name, [&](const ByteSink& sink) {
@@ -52,6 +50,8 @@ class Compaction {
     return std::move(out_);
   }
 
+  // What was written and nobody else can have written. Not the routing object: its name says its content, and another
+  // compaction of the same rows may have put the same into the head.
   const std::vector<std::string>& objects() const { return objects_; }
 
  private:
@@ -177,9 +177,8 @@ class Compaction {
     out_.ref.sha256_hex = ToHex({reinterpret_cast<const char*>(digest.data()), digest.size()});
     out_.ref.bytes = static_cast<uint32_t>(out_.routing_bytes.size());
     out_.ref.crc32c = Crc32c(out_.routing_bytes);
-    objects_.push_back(RoutingName(out_.ref.sha256_hex));
-    auto put = path_.store->Put(context_, objects_.back(), out_.routing_bytes);
-    RETURN_IF_ERROR(put.status());
+    auto put = path_.store->Put(context_, RoutingName(out_.ref.sha256_hex), out_.routing_bytes);
+    RETURN_IF_ERROR(WithoutOutcome(put.status()));
     ASSIGN_OR_RETURN(Routing decoded, DecodeRouting(out_.routing_bytes, out_.segments));
     out_.routing = std::make_shared<const Routing>(std::move(decoded));
     return Status::Ok();
@@ -235,6 +234,7 @@ Status CollectionImpl::Compact(const CompactOptions& options, const Progress& pr
 
 Status CollectionImpl::CompactLocked(const CompactOptions& options, const Progress& progress, const Context& context) {
   std::shared_ptr<const Snapshot> base = snapshot();
+  if (base->head.segments.empty()) return Status::Ok();
   Compaction compaction(*path_, *base, options, progress, context);
   auto compacted = compaction.Run();
   if (!compacted.ok()) {
@@ -255,13 +255,14 @@ Status CollectionImpl::CompactLocked(const CompactOptions& options, const Progre
     next.routing = compacted->ref;
     SwapResult swap = log_.Swap({current->head, current->etag, current->head_bytes}, std::move(next), context);
     if (swap.outcome == SwapOutcome::kLanded) {
-      Publish(std::move(swap.head), compacted->routing, 0);
+      Publish(MakeSnapshot(std::move(swap.head.head), std::move(swap.head.etag), swap.head.bytes, compacted->routing), 0);
       break;
     }
+    const bool lost = swap.outcome == SwapOutcome::kLost;
     bool landed = false;
     Status status = AfterSwap(std::move(swap), 0, context, &landed);
-    // What is uncertain may still become the head: its objects stay.
-    if (uncertain_) return status;
+    // What may be the head, or become it: its objects stay.
+    if (!lost) return status;
     if (!status.ok()) {
       RemoveObjects(*path_->store, compaction.objects(), context);
       return status;
@@ -269,7 +270,10 @@ Status CollectionImpl::CompactLocked(const CompactOptions& options, const Progre
   }
   if (compacted->ref.generation == 0) return Status::Ok();
   // The copy for the first wave. Without it, or with an older one, opening costs one more wave.
-  return path_->store->Put(context, kRoutingObject, compacted->routing_bytes).status();
+  auto copy = path_->store->Put(context, kRoutingObject, compacted->routing_bytes);
+  return WithoutOutcome(copy.status())
+      .WithContext("the compaction is published, but opening takes one more wave until the next one: the copy of its "
+                   "routing object was not written");
 }
 
 }  // namespace isotherm

@@ -81,22 +81,18 @@ Status VisitBlocks(const ReadPath& path, const Snapshot& snapshot, std::span<con
   for (const BlockAddress& block : blocks) extents.push_back(block.extent);
   FetchOptions options;
   options.fill_cache = false;
-  std::vector<FetchedExtent> fetched = path.extents->Fetch(context, extents, options, nullptr);
+  std::vector<FetchedExtent> fetched = path.Fetch(context, extents, options, nullptr);
   std::vector<RowAddress> addresses;
   std::vector<Row> rows;
   for (size_t b = 0; b < blocks.size(); ++b) {
     RETURN_IF_ERROR(fetched[b].status);
-    auto view = CellBlock::Parse(fetched[b].block.bytes(), schema.block());
-    RETURN_IF_ERROR(view.status().WithContext(At(extents[b].object, extents[b].offset)));
-    if (view->primary_rows() != blocks[b].primary_rows) {
-      return Status::Corruption(At(extents[b].object, extents[b].offset) + ": number of rows differs from the directory's");
-    }
-    uint64_t document = view->primary_rows() > 0 ? view->document(0).offset : 0;
-    for (uint32_t row = 0; row < view->primary_rows(); ++row) {
-      uint32_t length = view->document_length(row);
+    ASSIGN_OR_RETURN(CellBlock view, ParseBlock(fetched[b].block.bytes(), blocks[b], schema.block()));
+    uint64_t document = view.primary_rows() > 0 ? view.document(0).offset : 0;
+    for (uint32_t row = 0; row < view.primary_rows(); ++row) {
+      uint32_t length = view.document_length(row);
       addresses.push_back({&info, {blocks[b].first_ordinal + row, {document, length}}});
       document += length;
-      rows.emplace_back().key = view->key(row);
+      rows.emplace_back().key = view.key(row);
     }
   }
   RETURN_IF_ERROR(ReadRows(path, schema, addresses, {parts.vector, parts.document}, context, rows));

@@ -11,7 +11,11 @@ namespace isotherm {
 namespace {
 
 constexpr std::string_view kMagic = "ISOHEAD1";
-constexpr size_t kPrefixBytes = 24;  // magic, format version, crc32c of what follows the prefix, length of that
+// Magic, crc32c of all that follows it, format version, length of the body. The same in every format version, so that a
+// later one is told from a damaged one.
+constexpr size_t kPrefixBytes = 24;
+constexpr size_t kCheckedFrom = 12;
+constexpr size_t kSha256HexBytes = 64;
 
 void PutNonce(std::string& out, const Nonce& nonce) {
   PutFixed<uint64_t>(out, nonce[0]);
@@ -23,27 +27,6 @@ Nonce GetNonce(Decoder& in) {
   nonce[0] = in.Fixed<uint64_t>();
   nonce[1] = in.Fixed<uint64_t>();
   return nonce;
-}
-
-void PutSchema(std::string& out, const SegmentSchema& schema) {
-  PutFixed<uint32_t>(out, schema.dimension);
-  PutFixed(out, schema.metric);
-  PutFixed(out, schema.key_type);
-  PutFixed<uint16_t>(out, static_cast<uint16_t>(schema.filter_columns.size()));
-  for (const std::string& name : schema.filter_columns) PutBytes(out, name);
-}
-
-SegmentSchema GetSchema(Decoder& in) {
-  SegmentSchema schema;
-  schema.dimension = in.Fixed<uint32_t>();
-  schema.metric = in.Fixed<Metric>();
-  schema.key_type = in.Fixed<KeyType>();
-  if (schema.dimension == 0 || schema.dimension > kMaxDimension) in.Fail();
-  if (schema.metric < Metric::kL2 || schema.metric > Metric::kInnerProduct) in.Fail();
-  if (schema.key_type != KeyType::kInteger && schema.key_type != KeyType::kString) in.Fail();
-  auto columns = in.Fixed<uint16_t>();
-  for (uint16_t c = 0; c < columns && in.ok(); ++c) schema.filter_columns.emplace_back(in.Bytes());
-  return schema;
 }
 
 void PutSlots(std::string& out, const std::vector<WriterSlot>& slots) {
@@ -100,29 +83,36 @@ std::string NonceHex(const Nonce& nonce) {
 
 std::string EncodeHead(const Head& head) {
   std::string body = EncodeBody(head);
+  std::string checked;
+  PutFixed<uint32_t>(checked, kHeadFormatVersion);
+  PutFixed<uint64_t>(checked, body.size());
+  checked += body;
   std::string out(kMagic);
-  PutFixed<uint32_t>(out, kHeadFormatVersion);
-  PutFixed<uint32_t>(out, Crc32c(body));
-  PutFixed<uint64_t>(out, body.size());
-  return out + body;
+  PutFixed<uint32_t>(out, Crc32c(checked));
+  return out + checked;
 }
 
 Result<Head> DecodeHead(std::string_view bytes) {
   Decoder prefix(bytes);
-  if (prefix.Raw(kMagic.size()) != kMagic) return Status::Corruption("head: wrong magic number; this is no Isotherm collection, or it was overwritten");
-  auto format = prefix.Fixed<uint32_t>();
+  if (prefix.Raw(kMagic.size()) != kMagic) {
+    return Status::Corruption("head: wrong magic number; this is no Isotherm collection, or it was overwritten");
+  }
   auto crc = prefix.Fixed<uint32_t>();
+  auto format = prefix.Fixed<uint32_t>();
   auto length = prefix.Fixed<uint64_t>();
   if (!prefix.ok()) return Status::Corruption("head: truncated at " + std::to_string(bytes.size()) + " bytes");
+  if (Crc32c(bytes.substr(kCheckedFrom)) != crc) {
+    return Status::Corruption("head: its " + std::to_string(bytes.size()) + " bytes do not match its crc32c; it is " +
+                              "damaged or cut off");
+  }
   if (format != kHeadFormatVersion) {
     return Status::Unsupported("head: format version " + std::to_string(format) + "; this build reads version 1");
   }
   std::string_view body = bytes.substr(kPrefixBytes);
   if (body.size() != length) {
-    return Status::Corruption("head: " + std::to_string(bytes.size()) + " bytes, should be " + std::to_string(length + kPrefixBytes));
+    return Status::Corruption("head: " + std::to_string(bytes.size()) + " bytes; it says that its body has " +
+                              std::to_string(length));
   }
-  if (Crc32c(body) != crc) return Status::Corruption("head: does not match its crc32c");
-
   Decoder in(body);
   auto features = in.Fixed<uint16_t>();
   if (features > 0) {
@@ -139,8 +129,12 @@ Result<Head> DecodeHead(std::string_view bytes) {
   head.routing.sha256_hex = in.Bytes();
   head.routing.bytes = in.Fixed<uint32_t>();
   head.routing.crc32c = in.Fixed<uint32_t>();
+  if (head.routing.generation != 0 && head.routing.sha256_hex.size() != kSha256HexBytes) in.Fail();
   auto segments = in.Fixed<uint32_t>();
-  for (uint32_t i = 0; i < segments && in.ok(); ++i) head.segments.push_back(GetSegmentInfo(in));
+  for (uint32_t i = 0; i < segments && in.ok(); ++i) {
+    head.segments.push_back(GetSegmentInfo(in, head.schema.dimension));
+    if (head.segments.back().kind == SegmentKind::kCells && head.routing.generation == 0) in.Fail();
+  }
   auto rows = in.Fixed<uint32_t>();
   for (uint32_t i = 0; i < rows && in.ok(); ++i) {
     head.inline_rows.push_back(GetRow(in, head.schema.key_type, head.schema.dimension));

@@ -20,7 +20,7 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, const Context& context) 
   if (extents.empty()) return Status::Ok();
   FetchOptions options;
   options.fill_cache = false;
-  std::vector<FetchedExtent> fetched = path_.extents->Fetch(context, extents, options, nullptr);
+  std::vector<FetchedExtent> fetched = path_.Fetch(context, extents, options, nullptr);
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < extents.size(); ++i) {
     RETURN_IF_ERROR(fetched[i].status);
@@ -34,6 +34,7 @@ Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std
     size_t key;
     uint32_t segment;
     uint32_t page;
+    uint32_t pages_read = 0;
   };
   std::map<size_t, KeyPlace> found;
   if (snapshot.head.segments.empty()) return found;
@@ -65,7 +66,10 @@ Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std
       if (lookup->found) found[probes[i].key] = {probes[i].segment, *lookup->found};
       if (lookup->look_further) {
         uint32_t pages = snapshot.head.segments[probes[i].segment].key_pages();
-        further.push_back({probes[i].key, probes[i].segment, (probes[i].page + 1) % pages});
+        Probe next = probes[i];
+        next.page = (next.page + 1) % pages;
+        if (++next.pages_read == pages) return Status::Corruption(ranges[i].object + ": all of its key pages ran over");
+        further.push_back(next);
       }
     }
     probes = std::move(further);

@@ -60,8 +60,10 @@ Result<std::shared_ptr<const Snapshot>> CreateCollection(const ReadPath& path, c
   head.schema = {create.dimension, create.metric, create.key_type, create.filter_columns};
   CommitLog log(path.store, path.env);
   auto created = log.Create(std::move(head), context);
-  if (created.ok()) return MakeSnapshot(std::move(created->head), std::move(created->etag), created->bytes, nullptr);
-  return created.status();
+  RETURN_IF_ERROR(created.status());
+  // When the answer was lost, others may have gone on from it in the meantime.
+  if (created->head.version > 1) return LoadSnapshot(path, nullptr, context);
+  return MakeSnapshot(std::move(created->head), std::move(created->etag), created->bytes, nullptr);
 }
 
 // A directory of the collection's own inside of `cache_dir`, so that several collections can share that.

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <unordered_set>
 
 #include "base/context_check.h"
 #include "base/macros.h"
 #include "engine/candidates.h"
 #include "engine/exact_scan.h"
 #include "engine/key_lookup.h"
+#include "engine/probe_plan.h"
 #include "index/partition.h"
 #include "quant/residual8.h"
 #include "segment/cell_block.h"
@@ -18,16 +20,7 @@ namespace isotherm {
 namespace {
 
 constexpr size_t kQueriesPerRound = 32;      // of a batch: bounds the blocks that are held at once
-constexpr size_t kTableSource = UINT32_MAX;  // of candidates that need no reading any more
-
-// Cells lie in an order in which near ones are neighbours: reading across a gap of this size takes a tenth of the time
-// that one more request could take, and costs nothing in money.
-FetchOptions CodeFetch() {
-  FetchOptions options;
-  options.max_gap_bytes = 224 << 10;
-  options.max_requests = 20;
-  return options;
-}
+constexpr uint32_t kMaxGapBytes = 16 << 10;   // between extents, what is cached already among them
 
 // A block that was read for this search.
 struct Block {
@@ -76,8 +69,9 @@ class Round {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
     for (size_t q = 0; q < count; ++q) {
-      AddTableHits(q, std::move(pending[q]), found[q]);
       AddTableHits(q, SearchTable(snapshot_.rows, schema_, queries_[q], wanted_), found[q]);
+      DropKeysOf(pending[q], found[q]);
+      AddTableHits(q, std::move(pending[q]), found[q]);
       KeepNearest(found[q], wanted_);
       RETURN_IF_ERROR(Complete(q, found[q]));
     }
@@ -90,6 +84,15 @@ class Round {
   void AddTableHits(size_t q, TableHits table, std::vector<FoundRow>& found) {
     results_[q].explain.distances_exact += table.compared;
     for (Hit& hit : table.hits) found.push_back({std::move(hit), {}});
+  }
+
+  // A row that waits for its commit may be in the snapshot already: the answer of the commit was lost and the handle
+  // refreshed, or another writer was faster. It is one row.
+  static void DropKeysOf(const TableHits& pending, std::vector<FoundRow>& found) {
+    if (pending.hits.empty()) return;
+    std::unordered_set<Key, KeyHash> keys;
+    for (const Hit& hit : pending.hits) keys.insert(hit.key);
+    std::erase_if(found, [&](const FoundRow& row) { return keys.contains(row.hit.key); });
   }
 
   static void KeepNearest(std::vector<FoundRow>& found, size_t keep) {
@@ -110,7 +113,8 @@ class Round {
       const Routing& routing = *snapshot_.routing;
       size_t probes = options_.probes != 0 ? options_.probes : routing.default_probes;
       for (size_t q = 0; q < queries_.size(); ++q) {
-        std::vector<uint32_t> cells = RankCells(search_queries[q], routing.centroids, schema_.metric, probes);
+        std::vector<uint32_t> cells =
+            PlanProbes(snapshot_, RankCells(search_queries[q], routing.centroids, schema_.metric, probes));
         results_[q].explain.cells = routing.cells();
         results_[q].explain.cells_probed = cells.size();
         for (uint32_t cell : cells) plan[q].push_back(CellAddress(snapshot_, cell));
@@ -137,13 +141,11 @@ class Round {
       }
     }
     FetchCounts counts;
-    std::vector<FetchedExtent> fetched = path_.extents->Fetch(context_, extents, CodeFetch(), &counts);
+    std::vector<FetchedExtent> fetched = path_.Fetch(context_, extents, {.max_gap_bytes = kMaxGapBytes}, &counts);
     for (size_t b = 0; b < blocks_.size(); ++b) {
       RETURN_IF_ERROR(fetched[b].status);
       blocks_[b].bytes = std::move(fetched[b].block);
-      auto view = CellBlock::Parse(blocks_[b].bytes.bytes(), schema_.block());
-      RETURN_IF_ERROR(view.status().WithContext(extents[b].object + ": at " + std::to_string(extents[b].offset)));
-      blocks_[b].view = std::move(view).value();
+      ASSIGN_OR_RETURN(blocks_[b].view, ParseBlock(blocks_[b].bytes.bytes(), blocks_[b].address, schema_.block()));
     }
     // Of a batch the first query's account carries what all share.
     Explain& explain = results_.front().explain;

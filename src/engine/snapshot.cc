@@ -37,7 +37,7 @@ Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const H
   if (copy != nullptr) block = UseCopy(path, ref, *copy);
   if (!block.valid()) {
     Extent extent = RoutingExtent(ref);
-    std::vector<FetchedExtent> fetched = path.extents->Fetch(context, {&extent, 1}, {}, nullptr);
+    std::vector<FetchedExtent> fetched = path.Fetch(context, {&extent, 1}, {}, nullptr);
     RETURN_IF_ERROR(fetched[0].status);
     block = fetched[0].block;
     if (Sha256Hex(block.bytes()) != ref.sha256_hex) return Status::Corruption(extent.object + ": does not match its SHA-256");
@@ -49,6 +49,15 @@ Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const H
 }
 
 }  // namespace
+
+std::vector<FetchedExtent> ReadPath::Fetch(const Context& context, std::span<const Extent> wanted,
+                                           const FetchOptions& options, FetchCounts* counts) const {
+  std::vector<FetchedExtent> fetched = extents->Fetch(context, wanted, options, counts);
+  for (FetchedExtent& extent : fetched) {
+    if (extent.status.code() == StatusCode::kNotFound) extent.status = Status::Corruption(extent.status.message());
+  }
+  return fetched;
+}
 
 uint64_t Snapshot::row_count() const {
   uint64_t count = rows.size();
@@ -94,6 +103,19 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
     }
   }
   return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing));
+}
+
+Result<CellBlock> ParseBlock(std::string_view bytes, const BlockAddress& address, const BlockSchema& schema) {
+  auto view = CellBlock::Parse(bytes, schema);
+  Status status = view.status();
+  if (view.ok() && (view->rows() != address.rows || view->primary_rows() != address.primary_rows)) {
+    status = Status::Corruption("cell block: number of rows differs from the directory's");
+  }
+  if (view.ok() && view->centroid().empty() != (address.cell != kNoCell)) {
+    status = Status::Corruption("cell block: a centroid is missing, or there is one too many");
+  }
+  if (status.ok()) return view;
+  return status.WithContext(address.extent.object + ": at " + std::to_string(address.extent.offset));
 }
 
 BlockAddress CellAddress(const Snapshot& snapshot, uint32_t cell) {

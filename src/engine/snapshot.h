@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/environment.h"
@@ -11,6 +13,7 @@
 #include "engine/row_table.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/context.h"
+#include "segment/cell_block.h"
 #include "segment/routing_object.h"
 
 namespace isotherm {
@@ -36,6 +39,10 @@ struct ReadPath {
   std::shared_ptr<BlockCache> ram;
   std::shared_ptr<DiskCache> disk;  // may be null
   std::unique_ptr<ExtentCache> extents;
+
+  // ExtentCache::Fetch of extents that the head or what it names vouches for: a missing object is kCorruption.
+  std::vector<FetchedExtent> Fetch(const Context& context, std::span<const Extent> wanted, const FetchOptions& options,
+                                   FetchCounts* counts) const;
 };
 
 // Reads the head and, at the same time, the routing object: one wave, if the copy under the well-known name is the one
@@ -56,6 +63,9 @@ struct BlockAddress {
   uint32_t first_ordinal = 0;
   uint32_t primary_rows = 0;
 };
+
+// The view of a block's bytes; Corruption naming object and offset when they are not what the address says.
+Result<CellBlock> ParseBlock(std::string_view bytes, const BlockAddress& address, const BlockSchema& schema);
 
 BlockAddress CellAddress(const Snapshot& snapshot, uint32_t cell);
 // All blocks of one segment, in order.

@@ -1,5 +1,6 @@
 // Inserting and committing.
 #include <algorithm>
+#include <utility>
 
 #include "base/context_check.h"
 #include "base/macros.h"
@@ -127,7 +128,9 @@ Status CollectionImpl::CommitLocked(bool force_segment, const Context& context) 
   RETURN_IF_ERROR(CheckOpen());
   if (uncertain_) {
     bool landed = false;
+    bool of_rows = uncertain_rows_ > 0;
     RETURN_IF_ERROR(AfterSwap(log_.Settle(context), uncertain_rows_, context, &landed));
+    if (!landed && of_rows && options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
   }
   size_t count = pending_.size();
   bool spill = force_segment && snapshot()->rows.size() > 0;
@@ -147,10 +150,12 @@ Status CollectionImpl::CommitRows(size_t count, bool force_segment, const Contex
     bool landed = false;
     RETURN_IF_ERROR(AfterSwap(std::move(swap), count, context, &landed));
     if (landed) return Status::Ok();
-    if (options_.conflict_policy == ConflictPolicy::kFail) {
-      return Status::Conflict("another writer committed version " + std::to_string(snapshot()->head.version) + " first");
-    }
+    if (options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
   }
+}
+
+Status CollectionImpl::OtherWasFaster() const {
+  return Status::Conflict("another writer committed version " + std::to_string(snapshot()->head.version) + " first");
 }
 
 Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, size_t count, bool force_segment, const Context& context) {
@@ -172,54 +177,56 @@ Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, size_t count, b
   return log_.Swap({base.head, base.etag, base.head_bytes}, std::move(next), context);
 }
 
-// What a swap's outcome means for this handle. Only once a swap is known to be lost may what was written for it be removed.
+// What a swap's outcome means for this handle. What was written for it may be removed only when it is known to be lost.
 Status CollectionImpl::AfterSwap(SwapResult swap, size_t count, const Context& context, bool* landed) {
   uncertain_ = swap.outcome == SwapOutcome::kUncertain;
   uncertain_rows_ = uncertain_ ? count : 0;
   if (uncertain_) {
     return Status::Unknown("the commit may or may not have happened (" + swap.status.ToString() + "); call Commit again to settle it");
   }
-  if (swap.outcome == SwapOutcome::kLanded) {
-    *landed = true;
-    new_segment_.clear();
-    std::shared_ptr<const Snapshot> current = snapshot();
-    if (swap.head.head.routing.sha256_hex != current->head.routing.sha256_hex) {
-      // A compaction of this handle's that landed late: it commits no rows.
-      return AdoptNewest(std::move(swap.head), context);
-    }
-    Publish(std::move(swap.head), current->routing, count);
-    return Status::Ok();
+  *landed = swap.outcome == SwapOutcome::kLanded;
+  std::string segment = std::exchange(new_segment_, {});
+  if (*landed) return Adopt(std::move(swap.head), count, context);
+  if (swap.outcome == SwapOutcome::kFenced) {
+    RETURN_IF_ERROR(Adopt(std::move(swap.head), 0, context));
+    return Status::Fenced(
+        "whether the commit happened can't be told any more: it was not settled within an hour, and another writer took over "
+        "this one's place in the head. The rows are still pending: Commit says kAlreadyExists if they are there");
   }
-  if (!new_segment_.empty()) {
+  if (!segment.empty()) {
     // An orphan does no harm: failing to remove it is no failure of the commit's.
-    Status removed = path_->store->Delete(context, new_segment_);
+    Status removed = path_->store->Delete(context, segment);
     (void)removed;
-    new_segment_.clear();
   }
   RETURN_IF_ERROR(swap.status);
-  return AdoptNewest(std::move(swap.head), context);
+  {
+    std::unique_lock state(state_mutex_);
+    ++conflicts_;
+  }
+  return Adopt(std::move(swap.head), 0, context);
 }
 
-void CollectionImpl::Publish(LoadedHead head, std::shared_ptr<const Routing> routing, size_t committed) {
-  uint64_t version = head.head.version;
-  auto next = MakeSnapshot(std::move(head.head), std::move(head.etag), head.bytes, std::move(routing));
-  std::unique_lock state(state_mutex_);
-  snapshot_ = std::move(next);
-  pending_.RemoveFirst(committed);
-  checked_version_ = version;
-}
-
-Status CollectionImpl::AdoptNewest(LoadedHead head, const Context& context) {
+// Moves on to `head`, or further. `committed`: so many of the first pending rows are in it.
+Status CollectionImpl::Adopt(LoadedHead head, size_t committed, const Context& context) {
   std::shared_ptr<const Snapshot> current = snapshot();
   std::shared_ptr<const Snapshot> next;
-  if (head.head.routing.sha256_hex == current->head.routing.sha256_hex) {
-    next = MakeSnapshot(std::move(head.head), std::move(head.etag), head.bytes, current->routing);
-  } else {
-    ASSIGN_OR_RETURN(next, LoadSnapshot(*path_, current.get(), context));
+  // Refresh may have come further already.
+  if (head.head.version > current->head.version) {
+    if (head.head.routing.sha256_hex == current->head.routing.sha256_hex) {
+      next = MakeSnapshot(std::move(head.head), std::move(head.etag), head.bytes, current->routing);
+    } else {
+      ASSIGN_OR_RETURN(next, LoadSnapshot(*path_, current.get(), context));
+    }
   }
-  std::unique_lock state(state_mutex_);
-  snapshot_ = std::move(next);
+  Publish(std::move(next), committed);
   return Status::Ok();
+}
+
+// What is searched never goes back to an older version.
+void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, size_t committed) {
+  std::unique_lock state(state_mutex_);
+  if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_ = std::move(next);
+  if (committed > 0) pending_.RemoveFirst(committed);
 }
 
 }  // namespace isotherm

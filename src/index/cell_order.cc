@@ -60,13 +60,14 @@ class WardOrder {
   // The nearest by Ward's distance; `favoured` wins a tie, so that the chain ends.
   uint32_t NearestTree(uint32_t tree, uint32_t favoured, const std::vector<uint32_t>& active) const {
     const Subtree& self = trees_[tree];
-    float best = std::numeric_limits<float>::infinity();
+    // In double: a squared distance times two weights is beyond what a float holds.
+    double best = std::numeric_limits<double>::infinity();
     uint32_t best_tree = favoured;
     for (uint32_t other : active) {
       if (other == tree) continue;
       const Subtree& that = trees_[other];
-      float squared = simd::Active().l2_f32(self.mean.data(), that.mean.data(), dimension_);
-      float distance = squared * self.weight * that.weight / (self.weight + that.weight);
+      double squared = simd::Active().l2_f32(self.mean.data(), that.mean.data(), dimension_);
+      double distance = squared * self.weight * that.weight / (self.weight + that.weight);
       if (distance < best || (distance == best && other == favoured)) best = distance, best_tree = other;
     }
     return best_tree;

@@ -47,6 +47,8 @@ std::vector<NearCell> NearCells::Find(const float* row, size_t keep) const {
       near.push_back({simd::Active().l2_f32(row, centroids_.data() + size_t{cell} * dimension_, dimension_), cell});
     }
   }
+  // Of many equal centroids most groups are empty.
+  if (near.empty()) return CompareAll(row, centroids_, dimension_, keep);
   KeepNearest(near, keep);
   return near;
 }

@@ -19,11 +19,12 @@ ResidualFactors EncodeResidual8(std::span<const float> row, std::span<const floa
     std::fill_n(code, row.size(), int8_t{0});
     return {0, 0};
   }
+  // Rounded up, so that no component is beyond the last step even where floats have few digits left.
   float scale = largest / 127;
-  float inverse = 127 / largest;
+  if (scale * 127.0 < largest) scale = std::nextafter(scale, largest);
+  double inverse = 1.0 / scale;
   for (size_t i = 0; i < row.size(); ++i) {
-    float step = std::nearbyint((row[i] - centroid[i]) * inverse);
-    code[i] = static_cast<int8_t>(std::clamp(step, -127.0F, 127.0F));
+    code[i] = static_cast<int8_t>(std::nearbyint((row[i] - centroid[i]) * inverse));
   }
   return {scale, static_cast<float>(norm2)};
 }

@@ -28,20 +28,22 @@ std::vector<T> GetArray(Decoder& in, uint64_t count) {
 // Where each cell's block begins: blocks of a segment lie one behind the other. Fails when cells and segments don't match.
 bool PlaceBlocks(std::span<const SegmentInfo> segments, Routing& routing) {
   uint32_t cell = 0;
-  uint32_t ordinal = 0;
+  uint64_t ordinal = 0;
   for (const SegmentInfo& segment : segments) {
     if (segment.kind != SegmentKind::kCells) continue;
     if (segment.first_cell != cell || segment.cell_count > routing.cells() - cell) return false;
     if (segment.first_ordinal != ordinal) return false;
     uint64_t offset = 0;
+    uint64_t entries = 0;
     for (uint32_t end = cell + segment.cell_count; cell < end; ++cell) {
       routing.offsets.push_back(segment.codes.offset + offset);
+      routing.first_ordinals.push_back(static_cast<uint32_t>(ordinal));
       offset += routing.blocks[cell].length;
-      routing.first_ordinals.push_back(ordinal);
       ordinal += routing.blocks[cell].primary_rows;
+      entries += routing.blocks[cell].rows;
     }
-    if (ordinal - segment.first_ordinal != segment.rows) return false;
-    if (offset > segment.codes.length) return false;
+    if (ordinal - segment.first_ordinal != segment.rows || entries != segment.entries) return false;
+    if (offset != segment.codes.length) return false;
   }
   return cell == routing.cells();
 }

@@ -1,6 +1,7 @@
 #include "segment/segment_info.h"
 
 #include "base/crc32c.h"
+#include "isotherm/blob_store.h"
 #include "segment/key_pages.h"
 
 namespace isotherm {
@@ -19,6 +20,30 @@ Section GetSection(Decoder& in, uint64_t bytes) {
   section.length = in.Fixed<uint64_t>();
   if (section.offset > bytes || section.length > bytes - section.offset) in.Fail();
   return section;
+}
+
+// The directory of blocks, where there is one, tells of as many bytes and rows as the segment.
+bool BlocksFit(const SegmentInfo& info) {
+  if (info.kind == SegmentKind::kCells && info.blocks.empty()) return true;  // it stands in the routing object
+  uint64_t bytes = 0;
+  uint64_t rows = 0;
+  uint64_t entries = 0;
+  for (const BlockInfo& block : info.blocks) {
+    bytes += block.length;
+    rows += block.primary_rows;
+    entries += block.rows;
+  }
+  return bytes == info.codes.length && rows == info.rows && entries == info.entries;
+}
+
+bool FitsTogether(const SegmentInfo& info, uint32_t dimension) {
+  constexpr uint64_t kMaxOrdinals = uint64_t{1} << 32;
+  if (info.kind != SegmentKind::kFlat && info.kind != SegmentKind::kCells) return false;
+  if (info.rows > kMaxOrdinals - info.first_ordinal) return false;
+  if (info.vectors.length != info.rows * VectorBytes(dimension)) return false;
+  if (info.keys.length == 0 || info.keys.length % kKeyPageBytes != 0) return false;
+  if (info.keys.length / kKeyPageBytes > UINT32_MAX || info.filter.length > UINT32_MAX) return false;
+  return BlocksFit(info) && ValidateObjectName(info.name).ok();
 }
 
 }  // namespace
@@ -76,11 +101,10 @@ void PutSegmentInfo(std::string& out, const SegmentInfo& info) {
   PutBlockInfos(out, info.blocks);
 }
 
-SegmentInfo GetSegmentInfo(Decoder& in) {
+SegmentInfo GetSegmentInfo(Decoder& in, uint32_t dimension) {
   SegmentInfo info;
   info.name = in.Bytes();
   info.kind = in.Fixed<SegmentKind>();
-  if (info.kind != SegmentKind::kFlat && info.kind != SegmentKind::kCells) in.Fail();
   info.bytes = in.Fixed<uint64_t>();
   info.rows = in.Fixed<uint64_t>();
   info.entries = in.Fixed<uint64_t>();
@@ -93,6 +117,7 @@ SegmentInfo GetSegmentInfo(Decoder& in) {
   info.filter_crc32c = in.Fixed<uint32_t>();
   info.tail_crc32c = in.Fixed<uint32_t>();
   info.blocks = GetBlockInfos(in);
+  if (in.ok() && !FitsTogether(info, dimension)) in.Fail();
   return info;
 }
 

@@ -57,7 +57,8 @@ constexpr uint32_t VectorBytes(uint32_t dimension) { return dimension * 4 + 4; }
 uint32_t VectorCrc(std::string_view floats, uint32_t ordinal);
 
 void PutSegmentInfo(std::string& out, const SegmentInfo& info);
-SegmentInfo GetSegmentInfo(Decoder& in);
+// Fails the decoder on anything malformed or that does not fit together: whatever it gives can be read by.
+SegmentInfo GetSegmentInfo(Decoder& in, uint32_t dimension);
 void PutBlockInfos(std::string& out, const std::vector<BlockInfo>& blocks);
 std::vector<BlockInfo> GetBlockInfos(Decoder& in);
 

@@ -17,6 +17,7 @@ namespace {
 constexpr char kMagic[] = "ISOSEG01";
 constexpr size_t kMagicBytes = 8;
 constexpr size_t kFooterBytes = 32;
+constexpr size_t kFooterCheckedBytes = 20;
 constexpr size_t kFlatBlockBytes = 256 << 10;
 constexpr size_t kSinkBytes = 1 << 20;
 
@@ -57,15 +58,9 @@ Status WriteSection(Output& out, Section& section, const std::function<Status()>
   return Status::Ok();
 }
 
-std::string EncodeSchema(const SegmentSchema& schema) {
-  std::string out(kMagic, kMagicBytes);
-  PutFixed<uint32_t>(out, kSegmentFormatVersion);
-  PutFixed<uint32_t>(out, schema.dimension);
-  PutFixed(out, schema.metric);
-  PutFixed(out, schema.key_type);
-  PutFixed<uint16_t>(out, static_cast<uint16_t>(schema.filter_columns.size()));
-  for (const std::string& name : schema.filter_columns) PutBytes(out, name);
-  return out;
+// Of body and footer up to the checksum itself, so that a later format version is told from a damaged one.
+uint32_t TailCrc(std::string_view body, std::string_view footer) {
+  return ExtendCrc32c(Crc32c(body), footer.substr(0, kFooterCheckedBytes));
 }
 
 Status WriteTail(Output& out, const SegmentSchema& schema, SegmentInfo& info) {
@@ -74,14 +69,14 @@ Status WriteTail(Output& out, const SegmentSchema& schema, SegmentInfo& info) {
   info.bytes = out.offset();  // of what stands before the tail; the reader of a tail adds the tail itself
   SegmentInfo inner = info;
   inner.tail = {};
-  std::string body = EncodeSchema(schema);
+  std::string body = EncodeSegmentHeader(schema);
   PutSegmentInfo(body, inner);
-  info.tail_crc32c = Crc32c(body);
   std::string footer;
   PutFixed<uint64_t>(footer, info.tail.offset);
   PutFixed<uint64_t>(footer, body.size());
-  PutFixed<uint32_t>(footer, info.tail_crc32c);
   PutFixed<uint32_t>(footer, kSegmentFormatVersion);
+  info.tail_crc32c = TailCrc(body, footer);
+  PutFixed<uint32_t>(footer, info.tail_crc32c);
   footer.append(kMagic, kMagicBytes);
   RETURN_IF_ERROR(out.Append(body));
   RETURN_IF_ERROR(out.Append(footer));
@@ -101,6 +96,34 @@ std::vector<BlockRow> BlockRows(const BlockPlan& block, std::span<const SegmentR
 }
 
 }  // namespace
+
+void PutSchema(std::string& out, const SegmentSchema& schema) {
+  PutFixed<uint32_t>(out, schema.dimension);
+  PutFixed(out, schema.metric);
+  PutFixed(out, schema.key_type);
+  PutFixed<uint16_t>(out, static_cast<uint16_t>(schema.filter_columns.size()));
+  for (const std::string& name : schema.filter_columns) PutBytes(out, name);
+}
+
+SegmentSchema GetSchema(Decoder& in) {
+  SegmentSchema schema;
+  schema.dimension = in.Fixed<uint32_t>();
+  schema.metric = in.Fixed<Metric>();
+  schema.key_type = in.Fixed<KeyType>();
+  if (schema.dimension == 0 || schema.dimension > kMaxDimension) in.Fail();
+  if (schema.metric < Metric::kL2 || schema.metric > Metric::kInnerProduct) in.Fail();
+  if (schema.key_type != KeyType::kInteger && schema.key_type != KeyType::kString) in.Fail();
+  auto columns = in.Fixed<uint16_t>();
+  for (uint16_t c = 0; c < columns && in.ok(); ++c) schema.filter_columns.emplace_back(in.Bytes());
+  return schema;
+}
+
+std::string EncodeSegmentHeader(const SegmentSchema& schema) {
+  std::string out(kMagic, kMagicBytes);
+  PutFixed<uint32_t>(out, kSegmentFormatVersion);
+  PutSchema(out, schema);
+  return out;
+}
 
 std::vector<DocumentRef> PlaceDocuments(std::span<const std::string> documents, std::span<const SegmentPlan> segments) {
   std::vector<DocumentRef> places(documents.size());
@@ -197,7 +220,7 @@ Result<SegmentInfo> WriteSegment(const SegmentSchema& schema, const SegmentPlan&
   info.filter_crc32c = Crc32c(filter);
 
   Output out(sink);
-  RETURN_IF_ERROR(out.Append(EncodeSchema(schema)));
+  RETURN_IF_ERROR(out.Append(EncodeSegmentHeader(schema)));
   RETURN_IF_ERROR(WriteSection(out, info.codes, [&] { return sections.Codes(out, info); }));
   RETURN_IF_ERROR(WriteSection(out, info.vectors, [&] { return sections.Vectors(out); }));
   RETURN_IF_ERROR(WriteSection(out, info.documents, [&] { return sections.Documents(out); }));
@@ -247,30 +270,27 @@ Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::str
 }
 
 Result<SegmentInfo> ParseTail(std::string_view tail, SegmentSchema* schema) {
-  if (tail.size() < kFooterBytes) return Status::Corruption("segment tail: shorter than its footer");
-  Decoder footer(tail.substr(tail.size() - kFooterBytes));
+  auto malformed = [](const char* what) { return Status::Corruption(std::string("segment tail: ") + what); };
+  if (tail.size() < kFooterBytes) return malformed("shorter than its footer");
+  std::string_view body = tail.substr(0, tail.size() - kFooterBytes);
+  std::string_view footer_bytes = tail.substr(body.size());
+  Decoder footer(footer_bytes);
   auto offset = footer.Fixed<uint64_t>();
   auto length = footer.Fixed<uint64_t>();
-  auto crc = footer.Fixed<uint32_t>();
   auto version = footer.Fixed<uint32_t>();
-  if (footer.Raw(kMagicBytes) != std::string_view(kMagic, kMagicBytes)) return Status::Corruption("segment tail: wrong magic number");
+  auto crc = footer.Fixed<uint32_t>();
+  if (footer.Raw(kMagicBytes) != std::string_view(kMagic, kMagicBytes)) return malformed("wrong magic number");
+  if (TailCrc(body, footer_bytes) != crc) return malformed("does not match its crc32c");
   if (version != kSegmentFormatVersion) {
     return Status::Unsupported("segment format version " + std::to_string(version) + "; this build reads 1");
   }
-  if (length != tail.size() - kFooterBytes) return Status::Corruption("segment tail: wrong length");
-  std::string_view body = tail.substr(0, length);
-  if (Crc32c(body) != crc) return Status::Corruption("segment tail: does not match its crc32c");
+  if (length != body.size() || offset > UINT64_MAX - tail.size()) return malformed("wrong length");
   Decoder in(body);
-  in.Raw(kMagicBytes);
-  in.Fixed<uint32_t>();
-  schema->dimension = in.Fixed<uint32_t>();
-  schema->metric = in.Fixed<Metric>();
-  schema->key_type = in.Fixed<KeyType>();
-  schema->filter_columns.clear();
-  auto columns = in.Fixed<uint16_t>();
-  for (uint16_t c = 0; c < columns && in.ok(); ++c) schema->filter_columns.emplace_back(in.Bytes());
-  SegmentInfo info = GetSegmentInfo(in);
-  if (!in.done()) return Status::Corruption("segment tail: malformed");
+  if (in.Raw(kMagicBytes) != std::string_view(kMagic, kMagicBytes)) return malformed("its header has a wrong magic number");
+  if (in.Fixed<uint32_t>() != version) return malformed("its header is of another format version");
+  *schema = GetSchema(in);
+  SegmentInfo info = GetSegmentInfo(in, schema->dimension);
+  if (!in.done()) return malformed("its directory is malformed");
   info.tail = {offset, tail.size()};
   info.tail_crc32c = crc;
   info.bytes = offset + tail.size();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/coding.h"
 #include "isotherm/row.h"
 #include "isotherm/status.h"
 #include "segment/cell_block.h"
@@ -29,6 +30,12 @@ struct SegmentSchema {
 
   BlockSchema block() const { return {dimension, key_type, filter_columns}; }
 };
+
+void PutSchema(std::string& out, const SegmentSchema& schema);
+// Fails the decoder on a dimension, metric or type of keys that there is not.
+SegmentSchema GetSchema(Decoder& in);
+// What a segment begins with: magic number, format version, schema.
+std::string EncodeSegmentHeader(const SegmentSchema& schema);
 
 // One row in the order of its segment. Pointers must stay valid while the segment is written.
 struct SegmentRow {
@@ -69,7 +76,7 @@ Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::str
 std::vector<float> SearchVector(std::span<const float> vector, Metric metric);
 
 // Reads what a segment says of itself in its tail. `tail`: the bytes of info.tail or, for a segment without a head, its
-// last bytes from the footer's offset on. Corruption when they don't match.
+// last bytes from the footer's offset on. Corruption when they don't match, Unsupported for a later format version.
 Result<SegmentInfo> ParseTail(std::string_view tail, SegmentSchema* schema);
 
 }  // namespace isotherm

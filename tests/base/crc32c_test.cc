@@ -53,7 +53,8 @@ TEST(Crc32cTest, KnownVectors) {
 
 TEST(Crc32cTest, InstructionAndTableAgreeWithTheDefinition) {
   std::string text = RandomText(10'000, 1);
-  for (size_t length : {0, 1, 7, 8, 9, 63, 1023, 1024, 3071, 3072, 3073, 3080, 6144, 9000}) {
+  for (size_t length : {0,   1,   7,   8,    9,    63,   255,  256,  257,  511,  512,  513,
+                        767, 768, 769, 1023, 1024, 3071, 3072, 3073, 3080, 4096, 6144, 9000}) {
     for (size_t offset = 0; offset < 9; ++offset) {
       std::string_view part = std::string_view(text).substr(offset, length);
       uint32_t expected = BitwiseCrc32c(part);

@@ -236,9 +236,9 @@ TEST_P(BlockCacheTest, ManyThreadsSeeWholeBlocksWithinTheBudget) {
 
 constexpr size_t kTraceBlockBytes = 1000;
 
-// Zipf-distributed keys, of which the cache holds a tenth; every so often somebody reads 500 blocks that nobody will
-// want again.
-std::vector<uint64_t> ScanPollutedTrace(double skew, uint64_t seed) {
+// Zipf-distributed keys, of which the cache holds a tenth; every so often somebody reads 500 blocks, each `touches`
+// times in a row, that nobody will want again.
+std::vector<uint64_t> ScanPollutedTrace(double skew, int touches, uint64_t seed) {
   constexpr uint64_t kHot = 20'000;
   std::vector<double> cumulative(kHot);
   double sum = 0;
@@ -250,7 +250,7 @@ std::vector<uint64_t> ScanPollutedTrace(double skew, uint64_t seed) {
     double at = static_cast<double>(random.Next() >> 11) * 0x1p-53 * sum;
     trace.push_back(std::lower_bound(cumulative.begin(), cumulative.end(), at) - cumulative.begin());
     if (step % 1000 == 0) {
-      for (int n = 0; n < 500; ++n) trace.push_back(scanned++);
+      for (int n = 0; n < 500; ++n, ++scanned) trace.insert(trace.end(), touches, scanned);
     }
   }
   return trace;
@@ -325,15 +325,17 @@ double ReferenceS3FifoHitRatio(size_t capacity, const std::vector<uint64_t>& tra
 
 TEST(BlockCachePolicyTest, S3FifoHitsAsOftenAsThePapersAlgorithm) {
   for (double skew : {0.6, 0.8, 1.0, 1.2}) {
-    std::vector<uint64_t> trace = ScanPollutedTrace(skew, 5);
-    TraceOutcome outcome = Replay(EvictionPolicy::kS3Fifo, trace);
-    double reference = ReferenceS3FifoHitRatio(outcome.blocks, trace);
-    EXPECT_NEAR(outcome.hit_ratio, reference, 0.005) << "skew " << skew;
+    for (int touches : {1, 2, 3, 4}) {
+      std::vector<uint64_t> trace = ScanPollutedTrace(skew, touches, 5);
+      TraceOutcome outcome = Replay(EvictionPolicy::kS3Fifo, trace);
+      double reference = ReferenceS3FifoHitRatio(outcome.blocks, trace);
+      EXPECT_NEAR(outcome.hit_ratio, reference, 0.005) << "skew " << skew << ", touches " << touches;
+    }
   }
 }
 
 TEST(BlockCachePolicyTest, S3FifoKeepsTheHotSetThroughScansBetterThanLru) {
-  std::vector<uint64_t> trace = ScanPollutedTrace(0.9, 17);
+  std::vector<uint64_t> trace = ScanPollutedTrace(0.9, 1, 17);
   double lru = Replay(EvictionPolicy::kLru, trace).hit_ratio;
   double s3_fifo = Replay(EvictionPolicy::kS3Fifo, trace).hit_ratio;
   EXPECT_GT(s3_fifo, lru + 0.05) << "LRU has " << lru;

@@ -99,16 +99,19 @@ TEST(DiskCacheFaultTest, AnyByteFlippedIsNeverBelieved) {
   for (const auto& [name, bytes] : good) {
     if (!name.ends_with(".slab")) continue;
     ++slabs;
-    for (size_t i = 0; i < bytes.size(); ++i) {
+    // One bit of each byte, and all of those that a footer ends with.
+    size_t trailer = (bytes.size() - kSlabTrailerBytes) * 8;
+    for (size_t at = 0; at < bytes.size() * 8; at = at < trailer ? at / 8 * 8 + 8 + random.Below(8) : at + 1) {
       FakeEnvironment fake;
       WriteDirectory(*fake.files, "cache", good);
       std::string bad = bytes;
-      bad[i] = static_cast<char>(bad[i] ^ (1 << random.Below(8)));
+      bad[at / 8] = static_cast<char>(bad[at / 8] ^ (1 << at % 8));
       WriteFile(*fake.files, "cache/" + name, bad);
       auto cache = Open(fake);
       uint64_t found = CountAndCheck(*cache, kExtents);
-      ASSERT_LE(found, kExtents);
-      ASSERT_GE(found, i < kSlabFileHeaderBytes ? 0 : kExtents / 4);
+      // A sealed slab knows its entries from two places; of an unsealed one all after a bad header is lost.
+      bool sealed = name == "0000000000000001.slab";
+      ASSERT_GE(found, at / 8 < kSlabFileHeaderBytes ? 0 : sealed ? kExtents - 1 : kExtents / 4);
     }
     for (size_t i = 0; i < bytes.size(); i += 97) {
       auto bad = good;

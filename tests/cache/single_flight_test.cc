@@ -185,6 +185,7 @@ TEST_F(SingleFlightTest, AWaiterThatFillsTheCachesDoesSoForAnOwnerThatDoesNot) {
 // One thread fetches one by one what another looks for all at once: whatever lands between the other's look into RAM
 // and its fetch must not be fetched again.
 TEST_F(SingleFlightTest, WhatLandsBetweenALookAndAFetchIsNotFetchedAgain) {
+  cache_ = std::make_unique<ExtentCache>(store_, ram_, nullptr, env_, "scope");
   constexpr uint64_t kRounds = 40;
   constexpr uint64_t kExtents = 400;
   for (uint64_t round = 0; round < kRounds; ++round) {
@@ -192,12 +193,16 @@ TEST_F(SingleFlightTest, WhatLandsBetweenALookAndAFetchIsNotFetchedAgain) {
     for (uint64_t i = 0; i < kExtents; ++i) {
       extents.push_back(Make("object0", i * 200 + round, 10));
     }
-    std::latch start(2);
+    std::atomic<int> ready{0};
+    auto start_together = [&ready] {
+      ++ready;
+      while (ready < 2) std::this_thread::yield();
+    };
     std::thread one_by_one([&] {
-      start.arrive_and_wait();
+      start_together();
       for (const Extent& extent : extents) EXPECT_TRUE(FetchOne(extent).status.ok());
     });
-    start.arrive_and_wait();
+    start_together();
     for (const FetchedExtent& fetched : cache_->Fetch({}, extents, {.max_gap_bytes = 0}, nullptr)) {
       EXPECT_TRUE(fetched.status.ok());
     }

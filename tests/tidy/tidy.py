@@ -21,7 +21,7 @@ LAYERS = ["base", "simd", "blob", "cache", "quant", "index", "segment", "engine"
 # measures and converts numbers with.
 TOOL_HEADERS = {"base/macros.h", "base/environment.h", "base/file_system.h", "simd/kernels.h"}
 # What examples share with the tool.
-SHARED_FOLDER = "tools/formats"
+SHARED_FOLDERS = ("tools/formats/", "tools/terminal/")
 MAX_HEADER_LINES = 300
 MAX_SOURCE_LINES = 500
 MAX_FUNCTION_LINES = 70
@@ -92,7 +92,7 @@ def include_direction(file, root):
         elif file.is_in("tools", "examples") and quote == '"' and target != "isotherm":
             beside = Path(root, os.path.dirname(file.path), name).is_file()
             same_top = file.is_in(target) and Path(root, name).is_file()
-            shared = name.startswith(SHARED_FOLDER + "/") or (file.is_in("tools") and name in TOOL_HEADERS)
+            shared = name.startswith(SHARED_FOLDERS) or (file.is_in("tools") and name in TOOL_HEADERS)
             if not (beside or same_top or shared):
                 yield number, f"{name} is no public header; include isotherm/… or a file of the same folder"
 

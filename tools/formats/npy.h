@@ -1,5 +1,5 @@
-// NumPy's .npy files, format versions 1 and 2 (numpy.org/doc/stable/reference/generated/numpy.lib.format.html): arrays of
-// one or two dimensions, C order, little-endian.
+// NumPy's .npy files, format versions 1 to 3 (numpy.org/doc/stable/reference/generated/numpy.lib.format.html): arrays
+// of one or two dimensions, C order, little-endian.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +13,29 @@
 
 namespace isotherm::formats {
 
-enum class NpyType : uint8_t { kF16, kF32, kF64, kI32, kI64, kU64 };
+enum class NpyType : uint8_t { kF16, kF32, kF64, kI8, kU8, kI32, kU32, kI64, kU64 };
 
 // Reads rows one by one or many at a time, without loading the file.
 class NpyReader {
  public:
+  // kInvalidArgument also when the file is shorter than its header says.
   static Result<NpyReader> Open(const std::string& path);
 
   size_t rows() const { return rows_; }
-  size_t columns() const { return columns_; }  // 1 for a one-dimensional array
+  size_t columns() const { return columns_; }        // 1 for a one-dimensional array
+  size_t dimensions() const { return dimensions_; }  // 1 or 2
   NpyType type() const { return type_; }
+  bool is_integer() const { return type_ > NpyType::kF64; }
 
-  // Rows [first, first + count) as count x columns numbers; InvalidArgument when they are not in the file.
+  // Rows [first, first + count) as count x columns numbers; InvalidArgument when they are not in the file. Floats also
+  // from integers of 8 bits; integers of kU64 from 2^63 on come out negative.
   Result<std::vector<float>> ReadFloats(size_t first, size_t count);
   Result<std::vector<int64_t>> ReadIntegers(size_t first, size_t count);
 
  private:
+  Status ReadHeader();
+  Status ParseHeader(const std::string& header);
+  Status CheckSize();
   Result<std::string> ReadRaw(size_t first, size_t count);
 
   std::string path_;
@@ -36,6 +43,7 @@ class NpyReader {
   size_t data_offset_ = 0;
   size_t rows_ = 0;
   size_t columns_ = 0;
+  size_t dimensions_ = 0;
   NpyType type_ = NpyType::kF32;
 };
 

@@ -1,0 +1,75 @@
+// What a run of the demo measured. README.md of this folder says what each figure of the JSON file is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol.h"
+
+namespace cloud_tiered {
+
+// One start of a search node with empty caches, and its first answer.
+struct ColdStart {
+  Cost open;          // the call of Open
+  Cost search;        // the first search
+  Cost total;         // from the call of Open to the answer
+  int64_t process_ns = 0;  // from before the process was started to its answer being read
+};
+
+// One start of a search node whose disk cache is warm, and its first answer.
+struct WarmStart {
+  Cost open;
+  Cost search;
+};
+
+struct Figures {
+  std::string store;
+  std::string profile;
+  uint64_t rows = 0;
+  uint32_t dimension = 0;
+  uint64_t cells = 0;
+  uint64_t stored_bytes = 0;
+  int64_t build_ns = 0;
+  int64_t upload_ns = 0;
+
+  std::vector<ColdStart> cold_starts;
+  std::vector<Cost> cold_questions;  // Open and first answer, for each question, processes not counted
+  double recall_at_10 = 0;           // of the same answers
+
+  std::vector<Cost> next_questions;  // each new to a node that runs
+  std::vector<Cost> texts;
+  std::vector<int64_t> warm_ram_ns;
+  uint64_t warm_ram_requests = 0;
+  std::vector<WarmStart> warm_starts;
+};
+
+Json ToJson(const Figures& figures);
+
+// By linear interpolation between the two samples next to it; `fraction` 0.5 is the median. 0 without samples.
+double Quantile(std::vector<int64_t> samples, double fraction);
+
+// One field of all costs.
+template <typename T>
+std::vector<int64_t> Column(const std::vector<Cost>& costs, T Cost::*field) {
+  std::vector<int64_t> values;
+  for (const Cost& cost : costs) values.push_back(static_cast<int64_t>(cost.*field));
+  return values;
+}
+
+template <typename T>
+double Mean(const std::vector<Cost>& costs, T Cost::*field) {
+  double sum = 0;
+  for (const Cost& cost : costs) sum += static_cast<double>(cost.*field);
+  return costs.empty() ? 0 : sum / static_cast<double>(costs.size());
+}
+
+// One member of all starts.
+template <typename Start>
+std::vector<Cost> CostsOf(const std::vector<Start>& starts, Cost Start::*member) {
+  std::vector<Cost> costs;
+  for (const Start& start : starts) costs.push_back(start.*member);
+  return costs;
+}
+
+}  // namespace cloud_tiered

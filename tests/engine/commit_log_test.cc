@@ -1,0 +1,419 @@
+// Commits whose way is barred: by a store that is down, a deadline, a full disk, another writer, an hour's silence. The
+// invariants D1 … are those of docs/durability.md.
+#include <gtest/gtest.h>
+
+#include "blob/fault_store.h"
+#include "blob/memory_store.h"
+#include "engine/commit_log.h"
+#include "tests/base/manual_clock.h"
+#include "tests/engine/commits.h"
+
+namespace isotherm {
+namespace {
+
+using namespace testing_support;
+
+constexpr int64_t kHourMs = 60 * 60 * 1000;
+
+class CommitLogTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.env = environment_;
+    store_ = std::make_shared<HeadHistory>(std::make_shared<MemoryBlobStore>(environment_));
+    faulty_ = std::make_shared<FaultBlobStore>(store_, environment_);
+    writer_ = MustOpen(faulty_, options_);
+  }
+
+  // A second writer, whose requests are all answered.
+  std::unique_ptr<Collection> Other() { return MustOpen(store_, options_); }
+
+  void CommitOne(Collection& collection, uint64_t key) {
+    Status status = collection.Insert(NumberedRow(key));
+    EXPECT_TRUE(status.ok()) << status;
+    status = collection.Commit();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  // The n-th put of the head from now on, and no other request, has this fault.
+  void FaultHeadPut(Fault fault, int n = 0) {
+    auto count = std::make_shared<int>(0);
+    faulty_->SetHook([=](uint64_t, RequestKind kind, std::string_view name) {
+      return kind == RequestKind::kPut && name == kHeadObject && (*count)++ == n ? fault : Fault{};
+    });
+  }
+  void StoreIsDown() {
+    faulty_->SetHook([](uint64_t, RequestKind, std::string_view) { return Fault{FaultKind::kFail}; });
+  }
+  void StoreIsUp() { faulty_->SetHook(nullptr); }
+
+  // The next put of the head is lost, and nothing is answered after it.
+  void LoseHeadPutAndGoDown(FaultKind kind) {
+    auto gone = std::make_shared<bool>(false);
+    faulty_->SetHook([=](uint64_t, RequestKind request, std::string_view name) {
+      if (*gone) return Fault{FaultKind::kFail};
+      if (request != RequestKind::kPut || name != kHeadObject) return Fault{};
+      *gone = true;
+      return Fault{kind};
+    });
+  }
+
+  std::vector<uint64_t> KeysInStore() { return ScanKeys(*MustOpen(store_)); }
+
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
+  std::shared_ptr<HeadHistory> store_;
+  std::shared_ptr<FaultBlobStore> faulty_;
+  Options options_ = CreatingSmall();
+  std::unique_ptr<Collection> writer_;
+};
+
+// D5.
+TEST_F(CommitLogTest, AStoreThatGoesDownLeavesTheOutcomeUnknownUntilTheNextCommitSettlesIt) {
+  for (FaultKind kind : {FaultKind::kLoseAnswer, FaultKind::kFail, FaultKind::kLate}) {
+    uint64_t key = 10 * (1 + static_cast<uint64_t>(kind));
+    std::vector<uint64_t> expected = KeysInStore();
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+    LoseHeadPutAndGoDown(kind);
+    EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+    EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+    EXPECT_EQ(writer_->DiscardPending().code(), StatusCode::kUnknown);
+    EXPECT_EQ(writer_->Close().code(), StatusCode::kOk) << "it was asked not to commit on close";
+    StoreIsUp();
+    faulty_->DeliverLate();
+    writer_ = MustOpen(faulty_, options_);
+    // What was not asked for again is there or not, and whole.
+    if (kind != FaultKind::kFail) expected.push_back(key);
+    EXPECT_EQ(KeysInStore(), expected);
+  }
+}
+
+TEST_F(CommitLogTest, RowsInsertedWhileAnOutcomeIsOpenAreCommittedAfterItIsSettled) {
+  for (FaultKind kind : {FaultKind::kLoseAnswer, FaultKind::kFail, FaultKind::kLate}) {
+    uint64_t key = 10 * (1 + static_cast<uint64_t>(kind));
+    std::vector<uint64_t> expected = KeysInStore();
+    expected.insert(expected.end(), {key, key + 1});
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+    LoseHeadPutAndGoDown(kind);
+    EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+    StoreIsUp();
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key + 1)).ok());
+    EXPECT_EQ(writer_->Insert(NumberedRow(key)).code(), StatusCode::kAlreadyExists);
+    Status status = writer_->Commit();
+    ASSERT_TRUE(status.ok()) << status;
+    faulty_->DeliverLate();
+    EXPECT_EQ(KeysInStore(), expected);
+    EXPECT_EQ(writer_->Stats().pending_rows, 0U);
+  }
+  store_->ExpectUnbroken();
+}
+
+TEST_F(CommitLogTest, WithAutomaticCloseACommitThatCannotBeSettledKeepsTheHandleOpen) {
+  options_.commit_on_close = true;
+  writer_ = MustOpen(faulty_, options_);
+  ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+  LoseHeadPutAndGoDown(FaultKind::kLoseAnswer);
+  EXPECT_EQ(writer_->Close().code(), StatusCode::kUnknown);
+  StoreIsUp();
+  EXPECT_TRUE(writer_->Close().ok());
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 1));
+}
+
+// D4: between the segment and the swap it is certain yet that nothing happened.
+TEST_F(CommitLogTest, ADeadlineBeforeTheSwapCommitsNothingForCertain) {
+  options_.inline_bytes = 0;
+  writer_ = MustOpen(faulty_, options_);
+  ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+  faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+    if (kind == RequestKind::kPut && name.starts_with("segment-")) clock_->AdvanceNs(2'000);
+    return Fault{};
+  });
+  Context context;
+  context.deadline_ns = clock_->NowNs() + 1'000;
+  EXPECT_EQ(writer_->Commit(context).code(), StatusCode::kDeadlineExceeded);
+  StoreIsUp();
+  EXPECT_EQ(store_->newest(), 1U);
+  ASSERT_TRUE(writer_->DiscardPending().ok());
+  CommitOne(*writer_, 1);
+}
+
+TEST_F(CommitLogTest, ADeadlineOrCancellationDuringTheSwapLeavesItUnknownAndTheNextCommitSettlesIt) {
+  for (FaultKind kind : {FaultKind::kLoseAnswer, FaultKind::kFail, FaultKind::kLate}) {
+    for (bool cancelled : {false, true}) {
+      uint64_t key = KeysInStore().size();
+      CancelToken token;
+      Context context;
+      context.cancel = &token;
+      context.deadline_ns = clock_->NowNs() + 1'000;
+      Status told = cancelled ? Status::Cancelled("cancelled") : Status::DeadlineExceeded("too late");
+      faulty_->SetHook([&](uint64_t, RequestKind request, std::string_view name) {
+        if (request != RequestKind::kPut || name != kHeadObject) return Fault{};
+        cancelled ? token.Cancel() : clock_->AdvanceNs(2'000);
+        return Fault{kind, told};
+      });
+      ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+      EXPECT_EQ(writer_->Commit(context).code(), StatusCode::kUnknown);
+      EXPECT_EQ(writer_->Commit(context).code(), StatusCode::kUnknown);
+      StoreIsUp();
+      Status status = writer_->Commit();
+      EXPECT_TRUE(status.ok()) << status;
+      faulty_->DeliverLate();
+      EXPECT_EQ(KeysInStore(), KeyRange(0, key + 1));
+    }
+  }
+  store_->ExpectUnbroken();
+}
+
+// D6: the segment goes when the swap certainly failed, and not before.
+TEST_F(CommitLogTest, ADefiniteFailureLeavesTheRowsPendingAndNoSegmentBehind) {
+  options_.inline_bytes = 0;
+  writer_ = MustOpen(faulty_, options_);
+  uint64_t key = 0;
+  for (const Status& refusal : {Status::AccessDenied("denied"), Status::ResourceExhausted("disk full"), Status::IoError("broken")}) {
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+    FaultHeadPut({FaultKind::kFail, refusal});
+    EXPECT_EQ(writer_->Commit().code(), refusal.code());
+    EXPECT_EQ(CountObjects(*store_, "segment-"), key);
+    EXPECT_EQ(writer_->Stats().pending_rows, 1U);
+    EXPECT_EQ(KeysInStore(), KeyRange(0, key));
+    StoreIsUp();
+    ASSERT_TRUE(writer_->Commit().ok());
+    EXPECT_EQ(KeysInStore(), KeyRange(0, ++key));
+  }
+}
+
+TEST_F(CommitLogTest, ASegmentWhoseWriteFailsCommitsNothingAndLeavesNothingOpen) {
+  options_.inline_bytes = 0;
+  writer_ = MustOpen(faulty_, options_);
+  ASSERT_TRUE(writer_->Insert(NumberedRow(0)).ok());
+  for (const Status& told : {Status::Unknown("perhaps"), Status::Unavailable("gone"), Status::ResourceExhausted("disk full")}) {
+    for (FaultKind kind : {FaultKind::kFail, FaultKind::kLoseAnswer}) {
+      faulty_->SetHook([&](uint64_t, RequestKind request, std::string_view) {
+        return request == RequestKind::kPut ? Fault{kind, told} : Fault{};
+      });
+      StatusCode code = writer_->Commit().code();
+      EXPECT_EQ(code, told.code() == StatusCode::kUnknown ? StatusCode::kUnavailable : told.code());
+      EXPECT_EQ(store_->newest(), 1U);
+    }
+  }
+  StoreIsUp();
+  ASSERT_TRUE(writer_->DiscardPending().ok());
+  CommitOne(*writer_, 7);
+  EXPECT_EQ(KeysInStore(), KeyRange(7, 1));
+}
+
+TEST_F(CommitLogTest, ASegmentStaysWhileItsSwapMayStillLandAndGoesWhenItCannot) {
+  options_.inline_bytes = 0;
+  writer_ = MustOpen(faulty_, options_);
+  ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+  LoseHeadPutAndGoDown(FaultKind::kLate);
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+  EXPECT_EQ(CountObjects(*store_, "segment-"), 1U);
+  CommitOne(*Other(), 2);
+  EXPECT_EQ(CountObjects(*store_, "segment-"), 2U);
+  StoreIsUp();
+  ASSERT_TRUE(writer_->Commit().ok());
+  EXPECT_EQ(CountObjects(*store_, "segment-"), 2U) << "the lost swap's is gone, the new one's is there";
+  faulty_->DeliverLate();
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 2));
+  ExpectClean(*writer_);
+}
+
+TEST_F(CommitLogTest, ConflictPolicyFailReturnsConflictAndKeepsTheRowsForAnotherTry) {
+  options_.conflict_policy = ConflictPolicy::kFail;
+  writer_ = MustOpen(faulty_, options_);
+  ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+  CommitOne(*Other(), 2);
+  Status status = writer_->Commit();
+  EXPECT_EQ(status.code(), StatusCode::kConflict);
+  EXPECT_NE(status.message().find("version 2"), std::string::npos) << status;
+  EXPECT_EQ(writer_->Stats().pending_rows, 1U);
+  EXPECT_EQ(writer_->Stats().conflicts, 1U);
+  EXPECT_EQ(writer_->Stats().version, 2U);
+  ASSERT_TRUE(writer_->Commit().ok());
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 2));
+}
+
+TEST_F(CommitLogTest, ConflictPolicyFailReturnsConflictWhenAnOpenOutcomeTurnsOutLost) {
+  options_.conflict_policy = ConflictPolicy::kFail;
+  writer_ = MustOpen(faulty_, options_);
+  ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+  LoseHeadPutAndGoDown(FaultKind::kFail);
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+  CommitOne(*Other(), 2);
+  StoreIsUp();
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kConflict);
+  ASSERT_TRUE(writer_->Commit().ok());
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 2));
+}
+
+TEST_F(CommitLogTest, AKeyThatAnotherWriterTookIsNamedAtCommitAndDiscardingHelps) {
+  for (uint64_t inline_bytes : {uint64_t{1} << 20, uint64_t{0}}) {
+    options_.inline_bytes = inline_bytes;
+    writer_ = MustOpen(faulty_, options_);
+    uint64_t key = KeysInStore().size();
+    ASSERT_TRUE(writer_->InsertBatch(NumberedRows(key, 3)).ok());
+    CommitOne(*Other(), key + 1);
+    for (int i = 0; i < 2; ++i) {
+      Status status = writer_->Commit();
+      EXPECT_EQ(status.code(), StatusCode::kAlreadyExists);
+      EXPECT_NE(status.message().find("key " + std::to_string(key + 1) + " "), std::string::npos) << status;
+    }
+    ASSERT_TRUE(writer_->DiscardPending().ok());
+    CommitOne(*writer_, key);
+    EXPECT_EQ(KeysInStore(), KeyRange(0, key + 2));
+    EXPECT_EQ(writer_->Insert(NumberedRow(key + 1)).code(), StatusCode::kAlreadyExists);
+  }
+}
+
+// While such a row waits, it is one row to its handle: the same after its own commit whose answer was lost.
+TEST_F(CommitLogTest, AKeyThatIsBothPendingAndCommittedIsSeenOnce) {
+  for (uint64_t inline_bytes : {uint64_t{1} << 20, uint64_t{0}}) {
+    options_.inline_bytes = inline_bytes;
+    writer_ = MustOpen(faulty_, options_);
+    uint64_t key = KeysInStore().size();
+    ASSERT_TRUE(writer_->InsertBatch(NumberedRows(key, 3)).ok());
+    LoseHeadPutAndGoDown(FaultKind::kLoseAnswer);
+    EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+    StoreIsUp();
+    ASSERT_TRUE(writer_->Refresh().ok());
+    EXPECT_EQ(ScanKeys(*writer_), KeyRange(0, key + 3));
+    for (bool exact : {false, true}) {
+      SearchOptions search;
+      search.k = 100;
+      search.exact = exact;
+      auto found = writer_->Search(NumberedRow(1).vector, search);
+      ASSERT_TRUE(found.ok()) << found.status();
+      EXPECT_EQ(found->hits.size(), key + 3);
+    }
+    ASSERT_TRUE(writer_->Commit().ok());
+    EXPECT_EQ(ScanKeys(*writer_), KeyRange(0, key + 3));
+    EXPECT_EQ(writer_->Stats().pending_rows, 0U);
+  }
+}
+
+// D7.
+TEST_F(CommitLogTest, ARefreshDuringACommitNeverLetsTheHandleGoBack) {
+  for (bool compact : {false, true}) {
+    uint64_t key = KeysInStore().size();
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+    auto other = Other();
+    // When the swap has landed, and before its answer is there: others go on, and this handle refreshes.
+    faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+      if (kind != RequestKind::kGet || name != kHeadObject) {
+        return Fault{kind == RequestKind::kPut && name == kHeadObject ? FaultKind::kLoseAnswer : FaultKind::kNone};
+      }
+      StoreIsUp();
+      CommitOne(*other, key + 1);
+      if (compact) {
+        CompactOptions cells;
+        cells.min_rows_for_cells = 1;
+        cells.cells = 2;
+        EXPECT_TRUE(other->Compact(cells).ok());
+      }
+      EXPECT_TRUE(writer_->Refresh().ok());
+      return Fault{};
+    });
+    Status status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(writer_->Stats().version, store_->newest());
+    EXPECT_EQ(writer_->Stats().pending_rows, 0U);
+    EXPECT_EQ(ScanKeys(*writer_), KeyRange(0, key + 2));
+    CommitOne(*writer_, key + 2);
+    ExpectClean(*writer_);
+  }
+}
+
+// An hour after its last commit a writer's slot may go to another one.
+class SlotTest : public CommitLogTest {
+ protected:
+  Head HeadInStore() { return CommitLog(store_, environment_).Load({})->head; }
+};
+
+TEST_F(SlotTest, ASlotIsReusedAfterAnHourOfSilenceAndItsWriterTakesAnother) {
+  CommitOne(*writer_, 0);
+  CommitOne(*Other(), 1);
+  EXPECT_EQ(HeadInStore().slots.size(), 2U);
+  clock_->AdvanceWallMs(kHourMs + 1);
+  CommitOne(*Other(), 2);
+  EXPECT_EQ(HeadInStore().slots.size(), 2U);
+  EXPECT_EQ(HeadInStore().slots[0].epoch, 2U);
+  CommitOne(*writer_, 3);
+  EXPECT_EQ(HeadInStore().slots.size(), 2U);
+  EXPECT_EQ(KeysInStore(), KeyRange(0, 4));
+}
+
+TEST_F(SlotTest, AWriterWithoutItsSlotSettlesALostAnswerAsAnyOther) {
+  for (FaultKind kind : {FaultKind::kLoseAnswer, FaultKind::kFail, FaultKind::kLate}) {
+    uint64_t key = KeysInStore().size();
+    CommitOne(*writer_, key);
+    clock_->AdvanceWallMs(kHourMs + 1);
+    CommitOne(*Other(), key + 1);
+    ASSERT_TRUE(writer_->Refresh().ok());
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key + 2)).ok());
+    FaultHeadPut({kind});
+    Status status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+    faulty_->DeliverLate();
+    EXPECT_EQ(KeysInStore(), KeyRange(0, key + 3));
+  }
+}
+
+// D4, D6: nobody can tell whether such a commit landed, so nothing that it may have put in place is touched.
+TEST_F(SlotTest, ACommitLeftOpenUntilItsSlotIsGoneIsFencedAndHarmsNothing) {
+  for (bool committed_before : {false, true}) {
+    for (bool landed : {false, true}) {
+      SCOPED_TRACE(std::to_string(committed_before) + std::to_string(landed));
+      options_.inline_bytes = 0;
+      SetUp();
+      uint64_t key = 0;
+      if (committed_before) CommitOne(*writer_, key++);
+      ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+      LoseHeadPutAndGoDown(landed ? FaultKind::kLoseAnswer : FaultKind::kFail);
+      EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+      clock_->AdvanceWallMs(kHourMs + 1);
+      for (uint64_t other = 1; other <= 4; ++other) CommitOne(*Other(), key + other);
+      StoreIsUp();
+      EXPECT_EQ(writer_->Commit().code(), StatusCode::kFenced);
+      ExpectClean(*writer_);
+      Status status = writer_->Commit();
+      EXPECT_EQ(status.code(), landed ? StatusCode::kAlreadyExists : StatusCode::kOk) << status;
+      ASSERT_TRUE(writer_->DiscardPending().ok());
+      EXPECT_EQ(ScanKeys(*writer_), KeyRange(0, key + 5));
+      CommitOne(*writer_, key + 5);
+      ExpectClean(*writer_);
+      store_->ExpectUnbroken();
+    }
+  }
+}
+
+TEST_F(SlotTest, WithinTheHourALostSwapIsKnownToBeLost) {
+  ASSERT_TRUE(writer_->Insert(NumberedRow(0)).ok());
+  LoseHeadPutAndGoDown(FaultKind::kLate);
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+  clock_->AdvanceWallMs(kHourMs);
+  CommitOne(*Other(), 1);
+  StoreIsUp();
+  Status status = writer_->Commit();
+  EXPECT_TRUE(status.ok()) << status;
+  faulty_->DeliverLate();
+  EXPECT_EQ(KeysInStore(), KeyRange(0, 2));
+}
+
+TEST_F(CommitLogTest, AHeadOfAnotherCollectionIsNotCommittedTo) {
+  CommitOne(*writer_, 0);
+  ASSERT_TRUE(store_->Delete({}, kHeadObject).ok());
+  auto elsewhere = std::make_shared<MemoryBlobStore>(environment_);
+  CommitOne(*MustOpen(elsewhere, options_), 50);
+  ReadRequest request{kHeadObject, {}, {}};
+  std::string other_head = elsewhere->Read({}, {&request, 1})[0].data;
+  ASSERT_TRUE(store_->Put({}, kHeadObject, other_head).ok());
+  ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+  Status status = writer_->Commit();
+  EXPECT_EQ(status.code(), StatusCode::kUnknown);
+  EXPECT_NE(status.message().find("another collection"), std::string::npos) << status;
+  EXPECT_EQ(store_->Read({}, {&request, 1})[0].data, other_head);
+  EXPECT_EQ(writer_->Refresh().code(), StatusCode::kCorruption);
+}
+
+}  // namespace
+}  // namespace isotherm

@@ -1,0 +1,76 @@
+// isotherm: the command-line tool.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "tools/commands/command.h"
+#include "tools/commands/exit_code.h"
+#include "tools/commands/output.h"
+
+namespace isotherm::tool {
+
+namespace {
+
+constexpr char kDescription[] =
+    "isotherm: vector collections in a directory or an object store\n\n"
+    "A URI is a directory (./data, file:///data) or s3://bucket/prefix[?endpoint=URL&region=NAME]; credentials for S3\n"
+    "come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.\n";
+
+constexpr char kFooter[] =
+    "\nExamples:\n"
+    "  isotherm import ./movies vectors.npy --create --metric cosine --metadata texts.jsonl.gz\n"
+    "  isotherm search ./movies --query queries.npy --row 0 -k 5 --metadata\n"
+    "  isotherm cp ./movies s3://bucket/movies\n"
+    "  isotherm verify s3://bucket/movies\n\n"
+    "'isotherm COMMAND --help' tells more of each.\n\n";
+
+void AddCommands(CLI::App& app, Chosen& chosen) {
+  AddCreate(app, chosen);
+}
+
+// The exit code. Failures are printed on standard error.
+int RunTool(int argc, char** argv) {
+  CLI::App app(kDescription, "isotherm");
+  app.footer(std::string(kFooter) + kExitCodeHelp);
+  app.set_version_flag("--version", "isotherm " ISOTHERM_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  Chosen chosen;
+  AddCommands(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    PrintNote(error.what());
+    std::fputs("Try 'isotherm --help' or 'isotherm COMMAND --help'.\n", stderr);
+    return kExitUsage;
+  }
+  Result<int> result = chosen.run();
+  // What could not be written was no answer.
+  bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (!result.ok()) {
+    PrintNote(result.status().message());
+    return ExitCodeOf(result.status().code());
+  }
+  if (!written) {
+    PrintNote("cannot write to standard output");
+    return kExitIo;
+  }
+  return *result;
+}
+
+}  // namespace
+
+}  // namespace isotherm::tool
+
+int main(int argc, char** argv) {
+  try {
+    return isotherm::tool::RunTool(argc, argv);
+  } catch (const std::exception& error) {
+    isotherm::tool::PrintNote(std::string("a bug: ") + error.what());
+    return isotherm::tool::kExitInternal;
+  }
+}
