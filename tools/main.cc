@@ -1,13 +1,13 @@
 // isotherm: the command-line tool.
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cstdio>
 #include <exception>
 #include <string>
 
 #include "tools/commands/command.h"
 #include "tools/commands/exit_code.h"
+#include "tools/commands/help.h"
 #include "tools/commands/output.h"
 
 namespace isotherm::tool {
@@ -20,12 +20,12 @@ constexpr char kDescription[] =
     "come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.\n";
 
 constexpr char kFooter[] =
-    "\nExamples:\n"
+    "Examples:\n"
     "  isotherm import ./movies vectors.npy --create --metric cosine --metadata texts.jsonl.gz\n"
     "  isotherm search ./movies --query queries.npy --row 0 -k 5 --metadata\n"
     "  isotherm cp ./movies s3://bucket/movies\n"
     "  isotherm verify s3://bucket/movies\n\n"
-    "'isotherm COMMAND --help' tells more of each.\n\n";
+    "'isotherm COMMAND --help' tells more.\n\n";
 
 void AddCommands(CLI::App& app, Chosen& chosen) {
   AddCreate(app, chosen);
@@ -34,10 +34,11 @@ void AddCommands(CLI::App& app, Chosen& chosen) {
 // The exit code. Failures are printed on standard error.
 int RunTool(int argc, char** argv) {
   CLI::App app(kDescription, "isotherm");
+  app.formatter(MakeHelpFormatter());
   app.footer(std::string(kFooter) + kExitCodeHelp);
   app.set_version_flag("--version", "isotherm " ISOTHERM_VERSION);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.get_help_ptr()->description("Print this and exit");
   Chosen chosen;
   AddCommands(app, chosen);
   try {
@@ -45,7 +46,7 @@ int RunTool(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     PrintNote(error.what());
-    std::fputs("Try 'isotherm --help' or 'isotherm COMMAND --help'.\n", stderr);
+    PrintNote("try '" + CommandPath(app) + " --help'");
     return kExitUsage;
   }
   Result<int> result = chosen.run();

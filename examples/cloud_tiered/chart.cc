@@ -82,7 +82,9 @@ struct TextStyle {
 
 // The plot of one tier: grid lines at the decades, the range, the median.
 std::string TextPlot(const Tier* tier, const Axis& axis, size_t columns, const TextStyle& style) {
-  auto column = [&](double ns) { return static_cast<size_t>(std::lround(axis.Place(ns) * static_cast<double>(columns - 1))); };
+  auto column = [&](double ns) {
+    return static_cast<size_t>(std::lround(axis.Place(ns) * static_cast<double>(columns - 1)));
+  };
   size_t low = columns, middle = columns, high = 0;
   if (tier != nullptr) {
     low = column(Quantile(tier->samples_ns, kLowest));
@@ -108,7 +110,8 @@ std::string TextAxis(const Axis& axis, size_t columns) {
   std::string line;
   for (int decade = 0; decade <= axis.decades(); ++decade) {
     std::string label = axis.Label(decade);
-    auto at = static_cast<size_t>(std::lround(static_cast<double>(decade) / axis.decades() * static_cast<double>(columns - 1)));
+    auto at = static_cast<size_t>(
+        std::lround(static_cast<double>(decade) / axis.decades() * static_cast<double>(columns - 1)));
     size_t half = DisplayWidth(label) / 2;
     line = PadRight(line, at > half ? at - half : 0) + label;
   }
@@ -172,7 +175,8 @@ std::string SvgGrid(const Axis& axis, double bottom) {
     double x = kPlotLeft + decade * decade_width;
     for (int times = 2; times <= 9 && decade < axis.decades(); ++times) {
       double fine = x + std::log10(times) * decade_width;
-      out += Print("  <line class=\"fine\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", fine, kPlotTop, fine, bottom);
+      out += Print("  <line class=\"fine\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", fine, kPlotTop, fine,
+                   bottom);
     }
     out += Print("  <line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x, kPlotTop, x, bottom);
     out += SvgText(x, bottom + 20, "class=\"note\" text-anchor=\"middle\"", axis.Label(decade));
@@ -210,8 +214,8 @@ std::string RenderText(const Chart& chart, size_t width, bool colour) {
   for (const Tier& tier : chart.tiers) {
     auto median_ns = static_cast<int64_t>(Quantile(tier.samples_ns, kMiddle));
     out += margin + style.Paint(TerminalColour(tier.temperature), PadRight(tier.name, kNameColumns)) +
-           TextPlot(&tier, axis, columns, style) + style.Bold(PadLeft(FormatDuration(median_ns), kValueColumns)) + "  " +
-           tier.cost + "\n";
+           TextPlot(&tier, axis, columns, style) + style.Bold(PadLeft(FormatDuration(median_ns), kValueColumns)) +
+           "  " + tier.cost + "\n";
     out += before + TextPlot(nullptr, axis, columns, style) + "  " + style.Dim(tier.what) + "\n";
   }
   return out + std::string(kMargin + kNameColumns - 1, ' ') + style.Dim(" " + TextAxis(axis, columns)) + "\n";
@@ -221,8 +225,9 @@ std::string RenderSvg(const Chart& chart) {
   Axis axis(chart.tiers);
   double bottom = kPlotTop + kRowHeight * static_cast<double>(chart.tiers.size());
   double height = bottom + 62;
-  std::string out = Print("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\"",
-                          kSvgWidth, height, kSvgWidth, height);
+  std::string out =
+      Print("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\"",
+            kSvgWidth, height, kSvgWidth, height);
   out += " role=\"img\">\n  <title>" + Escaped(chart.title) + "</title>\n" + kSvgStyle;
   out += Print("  <rect class=\"ground\" width=\"%.0f\" height=\"%.0f\" rx=\"8\"/>\n", kSvgWidth, height);
   out += SvgText(24, 38, "class=\"title\"", chart.title) + SvgText(24, 60, "class=\"note\"", chart.note);

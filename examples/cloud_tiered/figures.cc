@@ -7,6 +7,8 @@ namespace cloud_tiered {
 
 namespace {
 
+using isotherm::formats::Json;
+
 // No more digits than were measured.
 double Rounded(double value, int digits) {
   double scale = std::pow(10, digits);

@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "protocol.h"
+#include "tools/formats/json.h"
 
 namespace cloud_tiered {
 
 // One start of a search node with empty caches, and its first answer.
 struct ColdStart {
-  Cost open;          // the call of Open
-  Cost search;        // the first search
-  Cost total;         // from the call of Open to the answer
+  Cost open;               // the call of Open
+  Cost search;             // the first search
+  Cost total;              // from the call of Open to the answer
   int64_t process_ns = 0;  // from before the process was started to its answer being read
 };
 
@@ -44,7 +45,7 @@ struct Figures {
   std::vector<WarmStart> warm_starts;
 };
 
-Json ToJson(const Figures& figures);
+isotherm::formats::Json ToJson(const Figures& figures);
 
 // By linear interpolation between the two samples next to it; `fraction` 0.5 is the median. 0 without samples.
 double Quantile(std::vector<int64_t> samples, double fraction);

@@ -31,8 +31,8 @@ struct ColdQuestions {
   std::vector<Cost> costs;  // Open and first search
   double recall_at_10 = 0;
 };
-// For each question the collection is opened anew, with empty caches, in this process: what is counted does not depend on
-// the process, so this can go on many threads. Their times say nothing.
+// For each question the collection is opened anew, with empty caches, in this process: what is counted does not depend
+// on the process, so this can go on many threads. Their times say nothing.
 ColdQuestions AskAllCold(const NodeOptions& node, const Excerpt& excerpt, const std::vector<size_t>& questions,
                          const Done& done);
 

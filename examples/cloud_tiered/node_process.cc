@@ -11,7 +11,6 @@
 #include <system_error>
 #include <vector>
 
-#include "errors.h"
 
 namespace cloud_tiered {
 
@@ -75,19 +74,19 @@ void NodeProcess::Finish() {
 }
 
 void NodeProcess::Send(const Request& request) {
-  std::string line = isotherm::formats::DumpJson(request) + "\n";
+  std::string line = Message(request).dump() + "\n";
   std::fwrite(line.data(), 1, line.size(), to_node_.get());
   // A node that is gone says why when its answer is missed.
   std::fflush(to_node_.get());
 }
 
-Json NodeProcess::ReadLine() {
+Message NodeProcess::ReadLine() {
   char* buffer = nullptr;
   size_t capacity = 0;
   ssize_t length = getline(&buffer, &capacity, from_node_.get());
   std::unique_ptr<char, FreeLine> line(buffer);
   if (length < 0) throw std::runtime_error("a search node ended without an answer");
-  return Take(isotherm::formats::ParseJson({line.get(), static_cast<size_t>(length)}));
+  return Message::parse(line.get(), line.get() + length);
 }
 
 int64_t NodeProcess::ns_since_start() const {

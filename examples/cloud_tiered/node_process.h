@@ -42,7 +42,7 @@ class NodeProcess {
   };
   using File = std::unique_ptr<std::FILE, CloseFile>;
 
-  Json ReadLine();
+  Message ReadLine();
   int Wait();
 
   const std::chrono::steady_clock::time_point begin_;

@@ -2,15 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "isotherm/metering.h"
-#include "tools/formats/json.h"
 
 namespace cloud_tiered {
 
-using isotherm::formats::Json;
+using Message = nlohmann::json;
 
 // What some work took, from one point in time to another, and all that it asked of the store meanwhile.
 struct Cost {

@@ -96,7 +96,7 @@ class SearchNode {
   int64_t open_ns_ = 0;
 };
 
-void Reply(const Json& json) { std::cout << isotherm::formats::DumpJson(json) << std::endl; }
+void Reply(const Message& message) { std::cout << message.dump() << std::endl; }
 
 }  // namespace
 
@@ -108,8 +108,8 @@ void RunSearchNode(const NodeOptions& options) {
   SearchNode node(options);
   Reply(node.opened());
   for (std::string line; std::getline(std::cin, line);) {
-    auto request = Take(isotherm::formats::ParseJson(line)).get<Request>();
-    Reply(request.write ? Json(node.TryWrite()) : Json(node.Ask(request)));
+    auto request = Message::parse(line).get<Request>();
+    Reply(request.write ? Message(node.TryWrite()) : Message(node.Ask(request)));
   }
   node.Close();
 }

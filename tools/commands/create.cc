@@ -47,9 +47,12 @@ void AddCreate(CLI::App& tool, Chosen& chosen) {
                                  "  isotherm create s3://bucket/movies --dimension 768 --metric ip --key-type string \\\n"
                                  "      --filter-column year --filter-column language\n");
   AddStore(*command, flags->store);
-  command->add_option("--dimension", flags->schema.dimension, "How many numbers a vector has: 1 to 65536")->required();
+  command->add_option("--dimension", flags->schema.dimension, "How many numbers a vector has: 1 to 65536")
+      ->type_name("N")
+      ->required();
   AddSchema(*command, flags->schema);
   command->get_option("--metric")->required();
+  command->get_option("--key-type")->default_str("int");
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] { chosen.run = [flags] { return Run(*flags); }; });
 }

@@ -6,16 +6,23 @@
 
 namespace isotherm::tool {
 
+CLI::Option* AddChoice(CLI::App& command, const std::string& name, std::string& value,
+                       const std::vector<std::string>& choices, const std::string& description) {
+  std::string type;
+  for (const std::string& choice : choices) type += (type.empty() ? "" : "|") + choice;
+  return command.add_option(name, value, description)
+      ->type_name(type)
+      ->check(CLI::IsMember(choices).description(""));
+}
+
 void AddJson(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print JSON for programs instead of text for people");
 }
 
 void AddProfile(CLI::App& command, std::string& profile) {
-  command
-      .add_option("--profile", profile,
-                  "Make the store answer as slowly as a distant one: 's3' as measured against S3 inside a region, "
-                  "'fixed20' 20 ms a request")
-      ->check(CLI::IsMember({"s3", "fixed20", "none"}))
+  AddChoice(command, "--profile", profile, {"s3", "fixed20", "none"},
+            "Make the store answer as slowly as a distant one: 's3' as measured against S3 inside a region, 'fixed20' "
+            "20 ms a request")
       ->capture_default_str();
 }
 
@@ -32,11 +39,9 @@ void AddCacheDir(CLI::App& command, std::string& cache_dir) {
 }
 
 void AddSchema(CLI::App& command, SchemaFlags& flags) {
-  command
-      .add_option("--metric", flags.metric,
-                  "How near two vectors are: 'l2' squared distance, 'cosine', 'ip' inner product")
-      ->check(CLI::IsMember({"l2", "cosine", "ip"}));
-  command.add_option("--key-type", flags.key_type, "What rows are named by")->check(CLI::IsMember({"int", "string"}));
+  AddChoice(command, "--metric", flags.metric, {"l2", "cosine", "ip"},
+            "How near two vectors are: 'l2' is the squared distance, 'ip' the inner product");
+  AddChoice(command, "--key-type", flags.key_type, {"int", "string"}, "What rows are named by");
   command
       .add_option("--filter-column", flags.filter_columns,
                   "A metadata field that comes with every hit without a further request; may be given several times")

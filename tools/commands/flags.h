@@ -10,7 +10,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace isotherm::tool {
 
@@ -28,6 +29,9 @@ struct SchemaFlags {
   std::vector<std::string> filter_columns;
 };
 
+// An option that takes one of `choices`.
+CLI::Option* AddChoice(CLI::App& command, const std::string& name, std::string& value,
+                       const std::vector<std::string>& choices, const std::string& description);
 void AddJson(CLI::App& command, bool& json);
 // URI and --profile.
 void AddStore(CLI::App& command, StoreFlags& flags);

@@ -1,0 +1,57 @@
+#include "tools/commands/help.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Formatter.hpp>
+#include <sstream>
+
+namespace isotherm::tool {
+
+namespace {
+
+constexpr size_t kNameColumns = 30;
+constexpr size_t kTextColumns = 84;
+
+std::string Wrap(const std::string& text) {
+  std::istringstream words(text);
+  std::string out, word;
+  size_t column = 0;
+  while (words >> word) {
+    if (column > 0 && column + 1 + word.size() > kTextColumns) {
+      out += '\n';
+      column = 0;
+    }
+    if (column > 0) out += ' ';
+    column += word.size() + (column > 0 ? 1 : 0);
+    out += word;
+  }
+  return out;
+}
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kNameColumns); }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    // A positional's name says what it is.
+    if (option->get_type_size() == 0 || option->get_positional()) return {};
+    return " " + option->get_type_name();
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    std::string text = option->get_description();
+    if (option->get_required() && !option->get_positional()) text += " (required)";
+    if (!option->get_default_str().empty()) text += " (default: " + option->get_default_str() + ")";
+    return Wrap(text);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<CLI::FormatterBase> MakeHelpFormatter() { return std::make_shared<HelpFormatter>(); }
+
+std::string CommandPath(const CLI::App& app) {
+  auto chosen = app.get_subcommands();
+  return chosen.empty() ? app.get_name() : app.get_name() + " " + CommandPath(*chosen.front());
+}
+
+}  // namespace isotherm::tool

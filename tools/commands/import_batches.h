@@ -1,0 +1,41 @@
+// Bringing the rows of files into a collection, batch by batch, so that it can be interrupted and begun again.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "isotherm/collection.h"
+#include "tools/formats/row_source.h"
+
+namespace isotherm::tool {
+
+// Each batch is one commit: all of it is there, or nothing. What an earlier, interrupted import of the same rows left is
+// found by keys: rows whose keys are in the collection are not added again, but compared (the first and last of a batch,
+// up to 64 of one that is there in part), so that other rows with the same keys are an error and never skipped.
+class BatchImport {
+ public:
+  BatchImport(Collection& collection, formats::RowSource& source) : collection_(collection), source_(source) {}
+
+  // Takes the next at most `count` rows of the source; false when there are none. Errors name row or line; the batch they
+  // are in was not committed.
+  Result<bool> Next(size_t count);
+
+  uint64_t added() const { return added_; }
+  uint64_t found() const { return found_; }  // there already
+
+ private:
+  Status Check(size_t index) const;
+  // Adds those rows of rows_ whose keys are not there; the others must be the same as what is there.
+  Status AddMissing(const Status& refused);
+  Status CheckSame(const std::vector<size_t>& present, size_t samples);
+  Status CommitSettled();
+  Status InBatch(const Status& status) const;
+
+  Collection& collection_;
+  formats::RowSource& source_;
+  std::vector<Row> rows_;
+  uint64_t added_ = 0;
+  uint64_t found_ = 0;
+};
+
+}  // namespace isotherm::tool
