@@ -29,6 +29,14 @@ constexpr char kFooter[] =
 
 void AddCommands(CLI::App& app, Chosen& chosen) {
   AddCreate(app, chosen);
+  AddImport(app, chosen);
+  AddGet(app, chosen);
+  AddScan(app, chosen);
+  AddStats(app, chosen);
+  AddLs(app, chosen);
+  AddCp(app, chosen);
+  AddVerify(app, chosen);
+  AddCompact(app, chosen);
 }
 
 // The exit code. Failures are printed on standard error.

@@ -32,7 +32,8 @@ class Axis {
       low = std::min(low, Quantile(tier.samples_ns, kLowest));
       high = std::max(high, Quantile(tier.samples_ns, kHighest));
     }
-    first_ = static_cast<int>(std::floor(std::log10(std::max(low, 1.0))));
+    // Nothing sticks to the left edge.
+    first_ = static_cast<int>(std::floor(std::log10(std::max(low * 0.8, 1.0))));
     last_ = std::max(static_cast<int>(std::ceil(std::log10(high))), first_ + 1);
   }
 
@@ -81,39 +82,39 @@ struct TextStyle {
 };
 
 // The plot of one tier: grid lines at the decades, the range, the median.
-std::string TextPlot(const Tier* tier, const Axis& axis, size_t columns, const TextStyle& style) {
+std::string TextPlot(const Tier& tier, const Axis& axis, size_t columns, const TextStyle& style) {
   auto column = [&](double ns) {
     return static_cast<size_t>(std::lround(axis.Place(ns) * static_cast<double>(columns - 1)));
   };
-  size_t low = columns, middle = columns, high = 0;
-  if (tier != nullptr) {
-    low = column(Quantile(tier->samples_ns, kLowest));
-    middle = column(Quantile(tier->samples_ns, kMiddle));
-    high = column(Quantile(tier->samples_ns, kHighest));
-  }
+  size_t low = column(Quantile(tier.samples_ns, kLowest));
+  size_t middle = column(Quantile(tier.samples_ns, kMiddle));
+  size_t high = column(Quantile(tier.samples_ns, kHighest));
   std::vector<bool> grid(columns);
   for (int decade = 0; decade <= axis.decades(); ++decade) grid[column(std::pow(10, axis.first() + decade))] = true;
+  const char* colour = TerminalColour(tier.temperature);
   std::string plot;
-  for (size_t c = 0; c < columns; ++c) {
-    if (c == middle) {
-      plot += style.Paint(TerminalColour(tier->temperature), "●");
-    } else if (tier != nullptr && c >= low && c <= high) {
-      plot += style.Paint(TerminalColour(tier->temperature), "━");
-    } else {
-      plot += style.Dim(grid[c] ? "┊" : " ");
+  for (size_t c = 0; c < columns;) {
+    if (c < low || c > high) {
+      plot += grid[c++] ? style.Dim("┊") : " ";
+      continue;
     }
+    std::string range;
+    for (; c <= high; ++c) range += c == middle ? "●" : "━";
+    plot += style.Paint(colour, range);
   }
   return plot;
 }
 
+// Each label below its grid line, the last one ending there.
 std::string TextAxis(const Axis& axis, size_t columns) {
   std::string line;
   for (int decade = 0; decade <= axis.decades(); ++decade) {
     std::string label = axis.Label(decade);
+    size_t width = DisplayWidth(label);
     auto at = static_cast<size_t>(
         std::lround(static_cast<double>(decade) / axis.decades() * static_cast<double>(columns - 1)));
-    size_t half = DisplayWidth(label) / 2;
-    line = PadRight(line, at > half ? at - half : 0) + label;
+    size_t begin = at - std::min(at, decade < axis.decades() ? width / 2 : width - 1);
+    line = PadRight(line, begin) + label;
   }
   return line;
 }
@@ -201,24 +202,20 @@ std::string SvgTier(const Tier& tier, const Axis& axis, double y) {
 }  // namespace
 
 std::string RenderText(const Chart& chart, size_t width, bool colour) {
-  constexpr size_t kMargin = 2, kNameColumns = 16, kValueColumns = 9, kBetween = 2;
+  constexpr size_t kMargin = 3, kValueColumns = 10, kWidestPlot = 81;
   Axis axis(chart.tiers);
   TextStyle style{colour};
-  size_t cost_columns = 0;
-  for (const Tier& tier : chart.tiers) cost_columns = std::max(cost_columns, DisplayWidth(tier.cost));
-  size_t taken = kMargin + kNameColumns + kValueColumns + 2 * kBetween + cost_columns;
-  size_t columns = std::clamp<size_t>(width - std::min(width, taken), 31, 61);
+  size_t columns = std::min(width - kMargin - kValueColumns, kWidestPlot);
   std::string margin(kMargin, ' ');
-  std::string before(kMargin + kNameColumns, ' ');
   std::string out = margin + style.Bold(chart.title) + "\n" + margin + style.Dim(chart.note) + "\n\n";
   for (const Tier& tier : chart.tiers) {
     auto median_ns = static_cast<int64_t>(Quantile(tier.samples_ns, kMiddle));
-    out += margin + style.Paint(TerminalColour(tier.temperature), PadRight(tier.name, kNameColumns)) +
-           TextPlot(&tier, axis, columns, style) + style.Bold(PadLeft(FormatDuration(median_ns), kValueColumns)) +
-           "  " + tier.cost + "\n";
-    out += before + TextPlot(nullptr, axis, columns, style) + "  " + style.Dim(tier.what) + "\n";
+    out += margin + style.Paint(TerminalColour(tier.temperature), tier.name);
+    out += "  " + tier.what + style.Dim(": " + tier.cost) + "\n";
+    out += margin + TextPlot(tier, axis, columns, style);
+    out += style.Bold(PadLeft(FormatDuration(median_ns), kValueColumns)) + "\n";
   }
-  return out + std::string(kMargin + kNameColumns - 1, ' ') + style.Dim(" " + TextAxis(axis, columns)) + "\n";
+  return out + margin + style.Dim(TextAxis(axis, columns)) + "\n";
 }
 
 std::string RenderSvg(const Chart& chart) {

@@ -24,7 +24,7 @@ struct Chart {
   std::vector<Tier> tiers;
 };
 
-// At least 60 columns wide. A dot is the median, the line reaches from the 5th to the 95th percentile.
+// `width` ≥ 60. A dot is the median, the line reaches from the 5th to the 95th percentile.
 std::string RenderText(const Chart& chart, size_t width, bool colour);
 // Readable on light and on dark ground.
 std::string RenderSvg(const Chart& chart);

@@ -37,6 +37,9 @@ void AddCold(const Figures& figures, Json& json) {
   json["cold_ms"] = Milliseconds(MedianNs(totals));
   json["cold_p90_ms"] = Milliseconds(Quantile(Column(totals, &Cost::ns), 0.9));
   json["cold_query_ms"] = Milliseconds(MedianNs(searches));
+  json["cold_query_waves"] = Mean(searches, &Cost::waves);
+  json["cold_query_gets"] = Mean(searches, &Cost::gets);
+  json["cold_query_bytes"] = std::round(Mean(searches, &Cost::bytes));
   json["cold_process_ms"] = Milliseconds(Quantile(processes, 0.5));
   json["cold_starts"] = figures.cold_starts.size();
   json["cold_starts_waves_max"] = Largest(totals, &Cost::waves);
@@ -53,10 +56,6 @@ void AddCold(const Figures& figures, Json& json) {
 void AddWarm(const Figures& figures, Json& json) {
   std::vector<Cost> opens = CostsOf(figures.warm_starts, &WarmStart::open);
   std::vector<Cost> searches = CostsOf(figures.warm_starts, &WarmStart::search);
-  json["next_query_ms"] = Milliseconds(MedianNs(figures.next_questions));
-  json["next_query_waves"] = Mean(figures.next_questions, &Cost::waves);
-  json["next_query_gets"] = Mean(figures.next_questions, &Cost::gets);
-  json["next_query_bytes"] = std::round(Mean(figures.next_questions, &Cost::bytes));
   json["texts_ms"] = Milliseconds(MedianNs(figures.texts));
   json["texts_waves"] = Mean(figures.texts, &Cost::waves);
   json["texts_gets"] = Mean(figures.texts, &Cost::gets);

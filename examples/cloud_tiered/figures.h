@@ -38,7 +38,6 @@ struct Figures {
   std::vector<Cost> cold_questions;  // Open and first answer, for each question, processes not counted
   double recall_at_10 = 0;           // of the same answers
 
-  std::vector<Cost> next_questions;  // each new to a node that runs
   std::vector<Cost> texts;
   std::vector<int64_t> warm_ram_ns;
   uint64_t warm_ram_requests = 0;

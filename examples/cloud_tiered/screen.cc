@@ -33,10 +33,11 @@ Screen::Screen()
       width_(std::clamp<size_t>(isotherm::terminal::TerminalWidth(STDOUT_FILENO), 60, kWidest)),
       bar_(stdout) {}
 
-void Screen::Title(const std::string& text) { Print("\n" + Style(kBold, text) + "\n"); }
+void Screen::Title(const std::string& text) { Print(std::string("\n") + Style(kBold, text) + "\n"); }
 
 void Screen::Scene(const std::string& text) {
-  Print("\n" + Style(kBold, std::to_string(++scenes_) + "  " + text) + "\n");
+  std::string numbered = std::to_string(++scenes_) + "  " + text;
+  Print(std::string("\n") + Style(kBold, numbered) + "\n");
 }
 
 void Screen::Line(const std::string& text) { Print("   " + text + "\n"); }
@@ -63,7 +64,7 @@ void Screen::Answer(float distance, const std::string& lemmas, const std::string
   Line("  " + std::string(number) + "  " + Style(kBold, words) + Style(kDim, " (" + subject + ")") + ": " + rest);
 }
 
-void Screen::Show(const Chart& chart) { Print("\n" + RenderText(chart, width_, colour_) + "\n"); }
+void Screen::Show(const Chart& chart) { Print(std::string("\n") + RenderText(chart, width_, colour_) + "\n"); }
 
 isotherm::Progress Screen::Stages(isotherm::terminal::ProgressUnit unit) {
   isotherm::Progress progress = bar_.Callback(unit);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,7 +13,7 @@
 namespace isotherm {
 
 // Open addressing with linear probing: a look-up touches one line of the table, seldom two, and then the block's
-// header. Not thread-safe.
+// header. Not thread-safe, but for Prefetch.
 class BlockTable {
  public:
   static constexpr size_t kMinSlots = 16;
@@ -23,10 +24,16 @@ class BlockTable {
   size_t slots() const { return slots_.size(); }
   bool full() const { return size_ * 4 >= slots_.size() * 3; }
 
+  // Begins to load what Find will touch first. May be called while another thread changes the table: the wrong line
+  // loaded does no harm.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(first_.load(kRelaxed) + (hash & mask_.load(kRelaxed))); }
+
   BlockHeader* Find(uint64_t hash, const BlockKey& key) const {
-    if (slots_.empty()) return nullptr;
-    for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
-      const Slot& slot = slots_[i];
+    const Slot* slots = first_.load(kRelaxed);
+    if (slots == nullptr) return nullptr;
+    size_t mask = mask_.load(kRelaxed);
+    for (size_t i = hash & mask;; i = (i + 1) & mask) {
+      const Slot& slot = slots[i];
       if (slot.block == nullptr) return nullptr;
       if (slot.hash == hash && slot.block->key == key) return slot.block;
     }
@@ -34,20 +41,22 @@ class BlockTable {
 
   // The key must not be here, and the table not full.
   void Insert(uint64_t hash, BlockHeader* block) {
-    size_t i = hash & mask_;
-    while (slots_[i].block != nullptr) i = (i + 1) & mask_;
+    size_t mask = mask_.load(kRelaxed);
+    size_t i = hash & mask;
+    while (slots_[i].block != nullptr) i = (i + 1) & mask;
     slots_[i] = {hash, block};
     ++size_;
   }
 
   // The block must be here.
   void Erase(uint64_t hash, const BlockHeader* block) {
-    size_t hole = hash & mask_;
-    while (slots_[hole].block != block) hole = (hole + 1) & mask_;
+    size_t mask = mask_.load(kRelaxed);
+    size_t hole = hash & mask;
+    while (slots_[hole].block != block) hole = (hole + 1) & mask;
     // Moves back what probing would no longer find beyond the hole, so that no tombstones are needed.
-    for (size_t i = (hole + 1) & mask_; slots_[i].block != nullptr; i = (i + 1) & mask_) {
-      size_t home = slots_[i].hash & mask_;
-      if (((i - home) & mask_) < ((i - hole) & mask_)) continue;
+    for (size_t i = (hole + 1) & mask; slots_[i].block != nullptr; i = (i + 1) & mask) {
+      size_t home = slots_[i].hash & mask;
+      if (((i - home) & mask) < ((i - hole) & mask)) continue;
       slots_[hole] = slots_[i];
       hole = i;
     }
@@ -59,7 +68,8 @@ class BlockTable {
   void Resize(size_t slots) {
     std::vector<Slot> old(slots);
     old.swap(slots_);
-    mask_ = slots - 1;
+    first_.store(slots_.data(), kRelaxed);
+    mask_.store(slots - 1, kRelaxed);
     size_ = 0;
     for (const Slot& slot : old) {
       if (slot.block != nullptr) Insert(slot.hash, slot.block);
@@ -67,13 +77,15 @@ class BlockTable {
   }
 
  private:
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
   struct Slot {
     uint64_t hash = 0;
     BlockHeader* block = nullptr;  // null: free
   };
-  std::vector<Slot> slots_;
-  size_t mask_ = 0;
+  std::atomic<const Slot*> first_{nullptr};  // of slots_
+  std::atomic<size_t> mask_{0};              // how many there are, less one
   size_t size_ = 0;
+  std::vector<Slot> slots_;
 };
 
 // The blocks that were evicted last, by 32 bits of their hash. Approximate: it may forget one early, or take another

@@ -289,6 +289,10 @@ std::vector<FetchedExtent> ExtentCache::Fetch(const Context& context, std::span<
   return call.TakeResults();
 }
 
+void ExtentCache::KeepOnDisk(const Extent& extent, const PinnedBlock& block) {
+  if (state_->disk != nullptr) state_->disk->Insert(state_->KeyOf(extent), block, extent.crc32c);
+}
+
 FetchCounts ExtentCache::Totals() const {
   std::lock_guard lock(state_->totals_mutex);
   return state_->totals;

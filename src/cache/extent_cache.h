@@ -74,6 +74,9 @@ class ExtentCache {
   std::vector<FetchedExtent> Fetch(const Context& context, std::span<const Extent> extents, const FetchOptions& options,
                                    FetchCounts* counts);
 
+  // Puts an extent that was read and checked by other means into the disk cache, where Fetch finds it.
+  void KeepOnDisk(const Extent& extent, const PinnedBlock& block);
+
   // Totals since the start.
   FetchCounts Totals() const;
 

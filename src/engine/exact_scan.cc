@@ -95,7 +95,7 @@ Status VisitBlocks(const ReadPath& path, const Snapshot& snapshot, std::span<con
       rows.emplace_back().key = view.key(row);
     }
   }
-  RETURN_IF_ERROR(ReadRows(path, schema, addresses, {parts.vector, parts.document}, context, rows));
+  RETURN_IF_ERROR(ReadRows(path, schema, addresses, {parts.vector, parts.document, false}, context, rows));
   for (size_t i = 0; i < rows.size(); ++i) RETURN_IF_ERROR(visit(addresses[i].location.ordinal, std::move(rows[i])));
   return Status::Ok();
 }

@@ -8,6 +8,12 @@
 
 namespace isotherm {
 
+namespace {
+
+constexpr uint64_t kGapBytes = 32 << 10;
+
+}  // namespace
+
 Status KeyLookup::LoadFilters(const Snapshot& snapshot, const Context& context) {
   std::vector<Extent> extents;
   {
@@ -57,12 +63,13 @@ Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std
       const SegmentInfo& segment = snapshot.head.segments[probe.segment];
       ranges.push_back({segment.name, segment.keys.offset + uint64_t{probe.page} * kKeyPageBytes, kKeyPageBytes});
     }
-    RangeReads reads = ReadRanges(*path_.store, context, ranges);
+    RangeReads reads = ReadRanges(*path_.store, context, ranges, kGapBytes, path_.ram.get());
     std::vector<Probe> further;
     for (size_t i = 0; i < probes.size(); ++i) {
       RETURN_IF_ERROR(reads.ranges[i].status);
       auto lookup = FindInKeyPage(reads.ranges[i].bytes, keys[probes[i].key]);
       RETURN_IF_ERROR(lookup.status().WithContext(ranges[i].object + ": at " + std::to_string(ranges[i].offset)));
+      KeepRange(*path_.ram, ranges[i], reads.ranges[i]);
       if (lookup->found) found[probes[i].key] = {probes[i].segment, *lookup->found};
       if (lookup->look_further) {
         uint32_t pages = snapshot.head.segments[probes[i].segment].key_pages();
@@ -108,7 +115,8 @@ Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<con
     ranges.push_back({segment.name, vector.offset, parts.vector ? vector.length : 0});
     ranges.push_back({segment.name, segment.documents.offset + document.offset, parts.document ? document.length : 0});
   }
-  RangeReads reads = ReadRanges(*path.store, context, ranges);
+  BlockCache* cache = parts.fill_cache ? path.ram.get() : nullptr;
+  RangeReads reads = ReadRanges(*path.store, context, ranges, kGapBytes, cache);
   for (size_t i = 0; i < addresses.size(); ++i) {
     const RangeRead& vector = reads.ranges[2 * i];
     const RangeRead& document = reads.ranges[2 * i + 1];
@@ -120,6 +128,9 @@ Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<con
     if (parts.document) {
       RETURN_IF_ERROR(DecodeDocument(document.bytes, rows[i]).WithContext(Where(ranges[2 * i + 1])));
     }
+    if (cache == nullptr) continue;
+    KeepRange(*cache, ranges[2 * i], vector);
+    KeepRange(*cache, ranges[2 * i + 1], document);
   }
   return Status::Ok();
 }

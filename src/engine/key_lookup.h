@@ -42,6 +42,7 @@ class KeyLookup {
 struct RowParts {
   bool vector = true;
   bool document = true;
+  bool fill_cache = true;
 };
 struct RowAddress {
   const SegmentInfo* segment = nullptr;

@@ -8,6 +8,9 @@ namespace isotherm {
 namespace {
 
 constexpr uint64_t kMaxRequestBytes = 8 << 20;
+constexpr uint64_t kMaxKeptBytes = 1 << 20;
+// Blocks of segments are known to the cache by object and offset alone; these are told apart by the scope.
+constexpr std::string_view kScope = "ranges";
 
 struct Request {
   const std::string* object;
@@ -15,12 +18,29 @@ struct Request {
   uint64_t end;
 };
 
+bool TakeFromCache(BlockCache& cache, const ObjectRange& range, RangeReads& out, size_t i) {
+  PinnedBlock block = cache.Lookup(BlockKey::Of(kScope, range.object, range.offset));
+  if (!block.valid() || block.bytes().size() != range.length) return false;
+  out.ranges[i] = {Status::Ok(), block.bytes(), true};
+  out.blocks.push_back(std::move(block));
+  return true;
+}
+
 }  // namespace
 
-RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const ObjectRange> wanted, uint64_t max_gap_bytes) {
+void KeepRange(BlockCache& cache, const ObjectRange& range, const RangeRead& read) {
+  if (read.cached || range.length == 0 || range.length > kMaxKeptBytes) return;
+  cache.Insert(BlockKey::Of(kScope, range.object, range.offset), PinnedBlock::Copy(read.bytes));
+}
+
+RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const ObjectRange> wanted,
+                      uint64_t max_gap_bytes, BlockCache* cache) {
+  RangeReads out;
+  out.ranges.resize(wanted.size());
   std::vector<size_t> order;
   for (size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i].length > 0) order.push_back(i);
+    if (wanted[i].length == 0 || (cache != nullptr && TakeFromCache(*cache, wanted[i], out, i))) continue;
+    order.push_back(i);
   }
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return wanted[a].object != wanted[b].object ? wanted[a].object < wanted[b].object : wanted[a].offset < wanted[b].offset;
@@ -37,8 +57,6 @@ RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const 
     request_of[i] = requests.size() - 1;
   }
 
-  RangeReads out;
-  out.ranges.resize(wanted.size());
   if (requests.empty()) return out;
   std::vector<ReadRequest> reads;
   for (const Request& request : requests) {

@@ -240,7 +240,7 @@ class Round {
   Status Complete(size_t q, std::vector<FoundRow>& found) {
     int64_t begin = Now();
     bool rerank = options_.rerank > 0 && !options_.exact;
-    RowParts parts{rerank || options_.include_vector, options_.include_metadata || options_.include_payload};
+    RowParts parts{rerank || options_.include_vector, options_.include_metadata || options_.include_payload, true};
     std::vector<RowAddress> addresses;
     std::vector<FoundRow*> stored;
     for (FoundRow& row : found) {

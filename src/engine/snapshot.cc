@@ -24,9 +24,7 @@ Extent RoutingExtent(const RoutingRef& ref) { return {RoutingName(ref.sha256_hex
 PinnedBlock UseCopy(const ReadPath& path, const RoutingRef& ref, const ReadResult& copy) {
   if (!copy.status.ok() || copy.data.size() != ref.bytes || Sha256Hex(copy.data) != ref.sha256_hex) return {};
   PinnedBlock block = PinnedBlock::Copy(copy.data);
-  if (path.disk != nullptr) {
-    path.disk->Insert(BlockKey::Of(kCacheScope, RoutingName(ref.sha256_hex), 0), block, ref.crc32c);
-  }
+  path.extents->KeepOnDisk(RoutingExtent(ref), block);
   return block;
 }
 
@@ -78,8 +76,7 @@ std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64
 }
 
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous, const Context& context) {
-  bool routing_at_hand = (previous != nullptr && previous->routing != nullptr) ||
-                         (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
+  bool routing_at_hand = previous != nullptr || (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
   std::vector<ReadRequest> requests{{kHeadObject, {}, {}}};
   if (!routing_at_hand) requests.push_back({kRoutingObject, {}, {}});
   std::vector<ReadResult> read = path.store->Read(context, requests);

@@ -47,7 +47,7 @@ struct ReadPath {
 
 // Reads the head and, at the same time, the routing object: one wave, if the copy under the well-known name is the one
 // that the head goes with, else two. With a disk cache that knows a routing object of this collection, only the head.
-// `previous`: its routing is taken over when the head still names it, and then only the head is read; may be null.
+// `previous` (may be null): only the head is read, and its routing object is taken over unless the head names another.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous, const Context& context);
 
 // A snapshot of a head that this handle wrote itself.

@@ -156,6 +156,33 @@ TEST_P(EveryPlace, GetScanAndVerifySeeEachRowOnce) {
   EXPECT_THAT(report->problems, testing::IsEmpty());
 }
 
+TEST_P(EveryPlace, WhatWasReadOnceIsNotReadAgain) {
+  auto [place, metric] = GetParam();
+  std::vector<Row> rows = MakeRows(300, 16, 7);
+  auto collection = Arrange(place, metric, rows, std::make_shared<MemoryBlobStore>());
+  SearchOptions options;
+  options.rerank = 30;
+  options.include_metadata = options.include_payload = options.include_vector = true;
+  auto first = collection->Search(rows[5].vector, options);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(collection->Get(rows[7].key).ok());
+  Meter meter;
+  Context context;
+  context.meter = &meter;
+  auto again = collection->Search(rows[5].vector, options, context);
+  ASSERT_TRUE(again.ok()) << again.status();
+  auto row = collection->Get(rows[7].key, context);
+  ASSERT_TRUE(row.ok()) << row.status();
+  EXPECT_EQ(*row, rows[7]);
+  EXPECT_EQ(meter.Records().size(), 0U);
+  ASSERT_EQ(again->hits.size(), first->hits.size());
+  for (size_t i = 0; i < first->hits.size(); ++i) {
+    EXPECT_EQ(again->hits[i].key, first->hits[i].key);
+    EXPECT_EQ(again->hits[i].payload, first->hits[i].payload);
+    EXPECT_EQ(again->hits[i].vector, first->hits[i].vector);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryPlace,
                          testing::Combine(testing::Values(Place::kPending, Place::kInline, Place::kFlat, Place::kCells, Place::kMixed),
                                           testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct)));

@@ -51,7 +51,8 @@ class CompactionCommitTest : public testing::Test {
     store_->ExpectUnbroken();
   }
 
-  std::shared_ptr<Environment> environment_ = EnvironmentWithClock(std::make_shared<ManualClock>());
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
   std::shared_ptr<HeadHistory> store_;
   std::shared_ptr<FaultBlobStore> faulty_;
   Options options_ = CreatingSmall();
@@ -63,7 +64,8 @@ TEST_F(CompactionCommitTest, RowsCommittedMeanwhileStayBesideThePartition) {
     options_.inline_bytes = inline_bytes;
     SetUp();
     auto other = MustOpen(store_, options_);
-    BeforeHeadPut(1, [&] {
+    // The first put takes the rows out of the head, when they are there.
+    BeforeHeadPut(inline_bytes > 0 ? 1 : 0, [&] {
       InsertAndCommit(*other, 40, 3);
       return Fault{};
     });
@@ -135,6 +137,25 @@ TEST_F(CompactionCommitTest, EveryAnswerThatIsLostOrLateIsSettled) {
       }
     }
   }
+}
+
+// D6: it may have landed, so all that it wrote stays.
+TEST_F(CompactionCommitTest, ACompactionWhoseOutcomeCannotBeToldRemovesNothing) {
+  constexpr int64_t kHourMs = 60 * 60 * 1000;
+  BeforeHeadPut(1, [&] {
+    faulty_->SetHook([&](uint64_t, RequestKind, std::string_view) {
+      faulty_->SetHook(nullptr);
+      clock_->AdvanceWallMs(kHourMs + 1);
+      InsertAndCommit(*MustOpen(store_, options_), 40, 1);
+      return Fault{};
+    });
+    return Fault{FaultKind::kLoseAnswer};
+  });
+  EXPECT_EQ(writer_->Compact(Cells()).code(), StatusCode::kFenced);
+  ExpectAll(41);
+  EXPECT_EQ(MustOpen(store_)->Stats().cells, 3U);
+  InsertAndCommit(*writer_, 41, 1);
+  ExpectAll(42);
 }
 
 // D10: whatever fails, the collection is as before, and the next one succeeds.

@@ -86,7 +86,9 @@ TEST(StoreProbe, AFaultAtAnyOfItsRequestsIsAnErrorThatCreatesNothing) {
           EXPECT_EQ(probed.code(), told.code() == StatusCode::kUnknown ? StatusCode::kUnavailable : told.code());
         }
         // A delete that failed, or a put that comes after it, leaves the probe's object: an orphan.
-        if (kind == FaultKind::kLoseAnswer || probed.ok()) EXPECT_TRUE(ObjectNames(*memory).empty());
+        if (kind == FaultKind::kLoseAnswer || probed.ok()) {
+          EXPECT_TRUE(ObjectNames(*memory).empty());
+        }
       }
     }
   }

@@ -66,7 +66,7 @@ TEST(RowCodec, DocumentsComeBackBitForBit) {
 TEST(RowCodec, ARowWithoutMetadataAndPayloadHasNoDocument) {
   Row row;
   EXPECT_EQ(EncodeDocument(row), "");
-  row.payload = "x";
+  row.payload.push_back('x');
   EXPECT_TRUE(DecodeDocument("", row).ok());
   EXPECT_EQ(row.payload, "");
 }

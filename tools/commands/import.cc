@@ -100,8 +100,13 @@ Result<int> Run(const Flags& flags) {
             source->counts_rows() ? terminal::ProgressUnit::kCount : terminal::ProgressUnit::kBytes);
   BatchImport import(*collection, *source);
   while (true) {
-    ASSIGN_OR_RETURN(bool more, import.Next(flags.batch));
-    if (!more) break;
+    auto more = import.Next(flags.batch);
+    if (!more.ok()) {
+      bar.Clear();
+      PrintNote("the import ends early; " + Plural(import.added() + import.found(), "row is", "rows are") + " there");
+      return more.status();
+    }
+    if (!*more) break;
     bar.Update(source->done());
   }
   report.added = import.added();
@@ -165,6 +170,9 @@ void AddImport(CLI::App& tool, Chosen& chosen) {
   AddFileFlags(*command, flags->files);
   command->add_flag("--create", flags->create, "Create the collection, with the file's dimension, if there is none");
   AddSchema(*command, flags->schema);
+  for (const char* name : {"--metric", "--key-type", "--filter-column"}) {
+    command->get_option(name)->needs(command->get_option("--create"));
+  }
   command->add_option("--batch", flags->batch, "Rows a commit")
       ->type_name("N")
       ->check(CLI::Range(size_t{1}, size_t{10'000'000}).description(""))

@@ -24,42 +24,42 @@ Result<bool> BatchImport::Next(size_t count) {
   RETURN_IF_ERROR(source_.Next(count, &rows_));
   if (rows_.empty()) return false;
   for (size_t i = 0; i < rows_.size(); ++i) RETURN_IF_ERROR(Check(i).WithContext(source_.Place(i)));
+  size_t found = 0;
   Status inserted = collection_.InsertBatch(rows_);
-  if (inserted.ok()) {
-    added_ += rows_.size();
-  } else if (inserted.code() == StatusCode::kAlreadyExists) {
-    RETURN_IF_ERROR(AddMissing(inserted));
+  if (inserted.code() == StatusCode::kAlreadyExists) {
+    ASSIGN_OR_RETURN(found, AddMissing(inserted));
   } else {
-    return InBatch(inserted);
+    RETURN_IF_ERROR(InBatch(inserted));
   }
   RETURN_IF_ERROR(CommitSettled());
+  found_ += found;
+  added_ += rows_.size() - found;
   return true;
 }
 
 // What the collection would refuse, said in terms of the file.
 Status BatchImport::Check(size_t index) const {
   const Row& row = rows_[index];
-  CollectionStats stats = collection_.Stats();
-  if (row.vector.size() != stats.dimension) {
+  if (row.vector.size() != schema_.dimension) {
     return Status::InvalidArgument("a vector of " + std::to_string(row.vector.size()) +
-                                   " numbers; the collection's dimension is " + std::to_string(stats.dimension));
+                                   " numbers; the collection's dimension is " + std::to_string(schema_.dimension));
   }
   for (size_t i = 0; i < row.vector.size(); ++i) {
     if (std::isfinite(row.vector[i])) continue;
     return Status::InvalidArgument("component " + std::to_string(i) + " of the vector is " +
                                    std::to_string(row.vector[i]) + "; finite numbers are wanted");
   }
-  if (row.key.type() != stats.key_type) {
+  if (row.key.type() != schema_.key_type) {
     return Status::InvalidArgument("key " + row.key.ToString() + "; this collection's keys are " +
-                                   (stats.key_type == KeyType::kInteger ? "integers" : "strings"));
+                                   (schema_.key_type == KeyType::kInteger ? "integers" : "strings"));
   }
-  if (stats.metric == Metric::kCosine && std::all_of(row.vector.begin(), row.vector.end(), [](float x) { return x == 0; })) {
+  if (schema_.metric == Metric::kCosine && std::all_of(row.vector.begin(), row.vector.end(), [](float x) { return x == 0; })) {
     return Status::InvalidArgument("the vector is all zeros; under the cosine metric it needs a direction");
   }
   return Status::Ok();
 }
 
-Status BatchImport::AddMissing(const Status& refused) {
+Result<size_t> BatchImport::AddMissing(const Status& refused) {
   std::vector<Key> keys;
   for (const Row& row : rows_) keys.push_back(row.key);
   ASSIGN_OR_RETURN(std::vector<bool> contained, collection_.Contains(keys));
@@ -74,10 +74,8 @@ Status BatchImport::AddMissing(const Status& refused) {
   }
   if (present.empty()) return InBatch(refused);
   RETURN_IF_ERROR(CheckSame(present, missing.empty() ? 2 : kSamplesOfPart));
-  found_ += present.size();
-  if (missing.empty()) return Status::Ok();
-  added_ += missing.size();
-  return InBatch(collection_.InsertBatch(std::move(missing)));
+  if (!missing.empty()) RETURN_IF_ERROR(InBatch(collection_.InsertBatch(std::move(missing))));
+  return present.size();
 }
 
 Status BatchImport::CheckSame(const std::vector<size_t>& present, size_t samples) {

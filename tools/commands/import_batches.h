@@ -14,25 +14,28 @@ namespace isotherm::tool {
 // up to 64 of one that is there in part), so that other rows with the same keys are an error and never skipped.
 class BatchImport {
  public:
-  BatchImport(Collection& collection, formats::RowSource& source) : collection_(collection), source_(source) {}
+  BatchImport(Collection& collection, formats::RowSource& source)
+      : collection_(collection), source_(source), schema_(collection.Stats()) {}
 
   // Takes the next at most `count` rows of the source; false when there are none. Errors name row or line; the batch they
   // are in was not committed.
   Result<bool> Next(size_t count);
 
-  uint64_t added() const { return added_; }
+  uint64_t added() const { return added_; }  // and committed
   uint64_t found() const { return found_; }  // there already
 
  private:
   Status Check(size_t index) const;
-  // Adds those rows of rows_ whose keys are not there; the others must be the same as what is there.
-  Status AddMissing(const Status& refused);
+  // Inserts those rows of rows_ whose keys are not there; the others must be the same as what is there. Returns how many
+  // of these there are.
+  Result<size_t> AddMissing(const Status& refused);
   Status CheckSame(const std::vector<size_t>& present, size_t samples);
   Status CommitSettled();
   Status InBatch(const Status& status) const;
 
   Collection& collection_;
   formats::RowSource& source_;
+  const CollectionStats schema_;
   std::vector<Row> rows_;
   uint64_t added_ = 0;
   uint64_t found_ = 0;

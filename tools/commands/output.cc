@@ -35,6 +35,10 @@ std::string CostText(const MeterSummary& cost) {
   return text;
 }
 
+std::string ValueText(const Value& value) {
+  return value.type() == Value::Type::kString ? value.as_string() : value.ToString();
+}
+
 double Milliseconds(int64_t ns) { return static_cast<double>(ns) / 1e6; }
 double Seconds(int64_t ns) { return static_cast<double>(ns) / 1e9; }
 

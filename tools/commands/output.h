@@ -19,6 +19,9 @@ void PrintNote(std::string_view text);
 formats::Json CostJson(const MeterSummary& cost);
 std::string CostText(const MeterSummary& cost);
 
+// A string as it is, anything else as JSON.
+std::string ValueText(const Value& value);
+
 double Milliseconds(int64_t ns);
 double Seconds(int64_t ns);
 // "1 row", "2 rows", "1,000 rows".
