@@ -30,6 +30,7 @@ constexpr char kFooter[] =
 void AddCommands(CLI::App& app, Chosen& chosen) {
   AddCreate(app, chosen);
   AddImport(app, chosen);
+  AddSearch(app, chosen);
   AddGet(app, chosen);
   AddScan(app, chosen);
   AddStats(app, chosen);
@@ -37,6 +38,8 @@ void AddCommands(CLI::App& app, Chosen& chosen) {
   AddCp(app, chosen);
   AddVerify(app, chosen);
   AddCompact(app, chosen);
+  AddBench(app, chosen);
+  AddCompletion(app, chosen);
 }
 
 // The exit code. Failures are printed on standard error.
@@ -44,7 +47,7 @@ int RunTool(int argc, char** argv) {
   CLI::App app(kDescription, "isotherm");
   app.formatter(MakeHelpFormatter());
   app.footer(std::string(kFooter) + kExitCodeHelp);
-  app.set_version_flag("--version", "isotherm " ISOTHERM_VERSION);
+  app.set_version_flag("--version", "isotherm " ISOTHERM_VERSION, "Print the version and exit");
   app.require_subcommand(1);
   app.get_help_ptr()->description("Print this and exit");
   Chosen chosen;
@@ -53,7 +56,7 @@ int RunTool(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    PrintNote(error.what());
+    PrintNote(UsageMessage(app, error));
     PrintNote("try '" + CommandPath(app) + " --help'");
     return kExitUsage;
   }

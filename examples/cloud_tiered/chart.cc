@@ -14,6 +14,7 @@ namespace {
 
 using isotherm::terminal::DisplayWidth;
 using isotherm::terminal::FormatDuration;
+using isotherm::terminal::Truncate;
 
 constexpr double kLowest = 0.05, kMiddle = 0.5, kHighest = 0.95;
 
@@ -207,7 +208,8 @@ std::string RenderText(const Chart& chart, size_t width, bool colour) {
   TextStyle style{colour};
   size_t columns = std::min(width - kMargin - kValueColumns, kWidestPlot);
   std::string margin(kMargin, ' ');
-  std::string out = margin + style.Bold(chart.title) + "\n" + margin + style.Dim(chart.note) + "\n\n";
+  std::string out =
+      margin + style.Bold(chart.title) + "\n" + margin + style.Dim(Truncate(chart.note, width - kMargin)) + "\n\n";
   for (const Tier& tier : chart.tiers) {
     auto median_ns = static_cast<int64_t>(Quantile(tier.samples_ns, kMiddle));
     out += margin + style.Paint(TerminalColour(tier.temperature), tier.name);

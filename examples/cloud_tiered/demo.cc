@@ -194,12 +194,11 @@ class Demo {
     screen_.bar().Begin("  starting", questions.size());
     figures_.cold_starts =
         MeasureColdStarts(node, excerpt_, questions, scratch_.path(), [this](size_t n) { screen_.bar().Update(n); });
-    std::vector<int64_t> processes;
-    for (const ColdStart& start : figures_.cold_starts) processes.push_back(start.process_ns);
     std::vector<Cost> totals = CostsOf(figures_.cold_starts, &ColdStart::total);
     screen_.Line("from the call of Open to the answer: " + FormatMedian(Column(totals, &Cost::ns)) + " (median of " +
                  FormatCount(totals.size()) + "), " + DescribeRequests(totals));
-    screen_.Line("from starting the process to the answer: " + FormatMedian(processes));
+    screen_.Line("from starting the process to the answer: " +
+                 FormatMedian(Column(figures_.cold_starts, &ColdStart::process_ns)));
   }
 
   void AskEverything(const NodeOptions& node) {
@@ -220,7 +219,8 @@ class Demo {
       return Tier{name, what, DescribeRequests(costs), temperature, Column(costs, &Cost::ns)};
     };
     return {"One question, four temperatures",
-            FormatCount(figures_.rows) + " x " + FormatCount(figures_.dimension) + "; store: " + figures_.profile,
+            FormatCount(figures_.rows) + " vectors of " + FormatCount(figures_.dimension) + " dimensions; latency " +
+                figures_.profile,
             {{"RAM", "the same question again", "no request", Temperature::kHot, figures_.warm_ram_ns},
              tier("Disk", "after a restart", Temperature::kWarm, CostsOf(figures_.warm_starts, &WarmStart::search)),
              tier("Object store", "a node's first question", Temperature::kCool,

@@ -30,8 +30,6 @@ void AddCold(const Figures& figures, Json& json) {
   std::vector<Cost> opens = CostsOf(figures.cold_starts, &ColdStart::open);
   std::vector<Cost> searches = CostsOf(figures.cold_starts, &ColdStart::search);
   std::vector<Cost> totals = CostsOf(figures.cold_starts, &ColdStart::total);
-  std::vector<int64_t> processes;
-  for (const ColdStart& start : figures.cold_starts) processes.push_back(start.process_ns);
   const std::vector<Cost>& questions = figures.cold_questions;
   json["open_ms"] = Milliseconds(MedianNs(opens));
   json["cold_ms"] = Milliseconds(MedianNs(totals));
@@ -40,7 +38,7 @@ void AddCold(const Figures& figures, Json& json) {
   json["cold_query_waves"] = Mean(searches, &Cost::waves);
   json["cold_query_gets"] = Mean(searches, &Cost::gets);
   json["cold_query_bytes"] = std::round(Mean(searches, &Cost::bytes));
-  json["cold_process_ms"] = Milliseconds(Quantile(processes, 0.5));
+  json["cold_process_ms"] = Milliseconds(Quantile(Column(figures.cold_starts, &ColdStart::process_ns), 0.5));
   json["cold_starts"] = figures.cold_starts.size();
   json["cold_starts_waves_max"] = Largest(totals, &Cost::waves);
   json["cold_waves"] = Mean(questions, &Cost::waves);

@@ -1,6 +1,7 @@
 // What a run of the demo measured. README.md of this folder says what each figure of the JSON file is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -49,11 +50,12 @@ isotherm::formats::Json ToJson(const Figures& figures);
 // By linear interpolation between the two samples next to it; `fraction` 0.5 is the median. 0 without samples.
 double Quantile(std::vector<int64_t> samples, double fraction);
 
-// One field of all costs.
-template <typename T>
-std::vector<int64_t> Column(const std::vector<Cost>& costs, T Cost::*field) {
-  std::vector<int64_t> values;
-  for (const Cost& cost : costs) values.push_back(static_cast<int64_t>(cost.*field));
+// One field of all items.
+template <typename Item, typename Field>
+std::vector<int64_t> Column(const std::vector<Item>& items, Field Item::*field) {
+  std::vector<int64_t> values(items.size());
+  std::transform(items.begin(), items.end(), values.begin(),
+                 [field](const Item& item) { return static_cast<int64_t>(item.*field); });
   return values;
 }
 
@@ -67,8 +69,8 @@ double Mean(const std::vector<Cost>& costs, T Cost::*field) {
 // One member of all starts.
 template <typename Start>
 std::vector<Cost> CostsOf(const std::vector<Start>& starts, Cost Start::*member) {
-  std::vector<Cost> costs;
-  for (const Start& start : starts) costs.push_back(start.*member);
+  std::vector<Cost> costs(starts.size());
+  std::transform(starts.begin(), starts.end(), costs.begin(), [member](const Start& start) { return start.*member; });
   return costs;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
@@ -43,9 +44,8 @@ NodeProcess::NodeProcess(const NodeOptions& options) : begin_(std::chrono::stead
   posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
   std::vector<std::string> words = {"cloud_tiered", "node", "--store", options.store, "--profile", options.profile};
   if (!options.cache_dir.empty()) words.insert(words.end(), {"--cache-dir", options.cache_dir});
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  std::vector<char*> arguments(words.size() + 1);  // a null pointer ends them
+  std::transform(words.begin(), words.end(), arguments.begin(), [](std::string& word) { return word.data(); });
   int code = posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(input[0]);

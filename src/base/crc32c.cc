@@ -60,7 +60,12 @@ constexpr size_t kLane = 1024;
 std::array<std::array<uint32_t, 256>, 4> MakeShiftTables() {
   std::array<std::array<uint32_t, 256>, 4> shift{};
   for (size_t k = 0; k < 4; ++k) {
-    for (uint32_t byte = 0; byte < 256; ++byte) {
+    for (uint32_t byte = 1; byte < 256; ++byte) {
+      // A crc is linear: only single bits are moved step by step. The first cold query of a process waits for this.
+      if (uint32_t lowest = byte & -byte; lowest != byte) {
+        shift[k][byte] = shift[k][lowest] ^ shift[k][byte ^ lowest];
+        continue;
+      }
       uint32_t crc = byte << (8 * k);
       for (size_t i = 0; i < kLane; ++i) crc = (crc >> 8) ^ kTables[0][crc & 255];
       shift[k][byte] = crc;

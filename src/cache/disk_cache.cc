@@ -84,8 +84,12 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
 
 Status DiskCache::State::Load() {
   FileSystem& files = *env->file_system;
-  RETURN_IF_ERROR(files.CreateDirectories(options.directory));
   auto locked = files.TryLock(options.directory + "/lock");
+  if (locked.status().code() == StatusCode::kNotFound) {
+    // Only now: creating waits for the disk, also for what is there already.
+    RETURN_IF_ERROR(files.CreateDirectories(options.directory));
+    locked = files.TryLock(options.directory + "/lock");
+  }
   if (!locked.ok()) return locked.status().WithContext("opening the disk cache " + options.directory);
   directory_lock = std::move(*locked);
   Status removed = files.Remove(options.directory + kNewHintsFile);

@@ -31,6 +31,9 @@ struct FetchOptions {
   // At most this many requests, merging across the smallest gaps first, or one for each object when there are more
   // objects; 0: no limit.
   uint32_t max_requests = 0;
+  // Without max_requests, a run of extents of more than this is read by several requests at once: a connection has but
+  // so much bandwidth. One extent is never cut. 0: no limit.
+  uint32_t max_request_bytes = 1 << 20;
   bool fill_cache = true;  // false for compaction and other one-time scans
 };
 

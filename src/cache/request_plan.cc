@@ -39,6 +39,12 @@ void DropSmallestCuts(std::vector<Cut>& cuts, size_t max_requests) {
   std::sort(cuts.begin(), cuts.end(), [](const Cut& a, const Cut& b) { return a.before < b.before; });
 }
 
+// A long run is shared out among connections, at the end of an extent.
+bool IsLongEnough(const PlannedRequest& request, const Extent& next, const FetchOptions& options) {
+  return options.max_request_bytes > 0 && options.max_requests == 0 && next.offset >= request.offset + request.length &&
+         next.offset + next.length - request.offset > options.max_request_bytes;
+}
+
 }  // namespace
 
 std::vector<PlannedRequest> PlanRequests(std::span<const Extent> extents, std::span<const size_t> wanted,
@@ -54,9 +60,9 @@ std::vector<PlannedRequest> PlanRequests(std::span<const Extent> extents, std::s
   auto cut = cuts.begin();
   for (size_t i = 0; i < order.size(); ++i) {
     const Extent& extent = extents[order[i]];
-    bool begins = i == 0 || (cut != cuts.end() && cut->before == i);
-    if (begins && i > 0) ++cut;
-    if (begins) requests.push_back({extent.offset, 0, {}});
+    bool at_cut = cut != cuts.end() && cut->before == i;
+    if (at_cut) ++cut;
+    if (i == 0 || at_cut || IsLongEnough(requests.back(), extent, options)) requests.push_back({extent.offset, 0, {}});
     PlannedRequest& request = requests.back();
     request.length = std::max(request.length, extent.offset + extent.length - request.offset);
     request.extents.push_back(order[i]);

@@ -36,12 +36,14 @@ bool DecodeEntryHeader(std::string_view bytes, SlabEntry* entry) {
 }
 
 Status CheckFileHeader(File& file) {
-  ASSIGN_OR_RETURN(std::string bytes, ReadAt(file, 0, kSlabFileHeaderBytes));
+  char buffer[kSlabFileHeaderBytes] = {};
+  ASSIGN_OR_RETURN(size_t got, file.Read(0, buffer));
+  std::string_view bytes(buffer, got);
   Decoder decoder(bytes);
   uint32_t magic = decoder.Fixed<uint32_t>();
   uint32_t version = decoder.Fixed<uint32_t>();
   uint32_t crc = decoder.Fixed<uint32_t>();
-  if (!decoder.done() || magic != kFileMagic || crc != Crc32c(std::string_view(bytes).substr(0, 8))) {
+  if (!decoder.done() || magic != kFileMagic || crc != Crc32c(bytes.substr(0, 8))) {
     return Status::Corruption("the file header is not a slab's");
   }
   if (version != kVersion) {

@@ -236,21 +236,21 @@ TEST_P(BlockCacheTest, ManyThreadsSeeWholeBlocksWithinTheBudget) {
 
 constexpr size_t kTraceBlockBytes = 1000;
 
-// Zipf-distributed keys, of which the cache holds a tenth; every so often somebody reads 500 blocks, each `touches`
+// Zipf-distributed keys, of which the cache holds a tenth; every so often somebody reads 125 blocks, each `touches`
 // times in a row, that nobody will want again.
 std::vector<uint64_t> ScanPollutedTrace(double skew, int touches, uint64_t seed) {
-  constexpr uint64_t kHot = 20'000;
+  constexpr uint64_t kHot = 5'000;
   std::vector<double> cumulative(kHot);
   double sum = 0;
   for (uint64_t i = 0; i < kHot; ++i) cumulative[i] = sum += 1 / std::pow(static_cast<double>(i + 1), skew);
   SplitMix64 random(seed);
   std::vector<uint64_t> trace;
   uint64_t scanned = kHot;
-  for (int step = 0; step < 200'000; ++step) {
+  for (int step = 0; step < 50'000; ++step) {
     double at = static_cast<double>(random.Next() >> 11) * 0x1p-53 * sum;
     trace.push_back(std::lower_bound(cumulative.begin(), cumulative.end(), at) - cumulative.begin());
-    if (step % 1000 == 0) {
-      for (int n = 0; n < 500; ++n, ++scanned) trace.insert(trace.end(), touches, scanned);
+    if (step % 250 == 0) {
+      for (int n = 0; n < 125; ++n, ++scanned) trace.insert(trace.end(), touches, scanned);
     }
   }
   return trace;
@@ -262,7 +262,7 @@ struct TraceOutcome {
 };
 
 TraceOutcome Replay(EvictionPolicy policy, const std::vector<uint64_t>& trace) {
-  BlockCache cache({.capacity_bytes = 2000 * (kTraceBlockBytes + 160), .policy = policy, .shards = 1});
+  BlockCache cache({.capacity_bytes = 500 * (kTraceBlockBytes + 160), .policy = policy, .shards = 1});
   for (uint64_t i : trace) {
     if (!cache.Lookup(Key(i)).valid()) cache.Insert(Key(i), PinnedBlock::Copy(std::string(kTraceBlockBytes, 'x')));
   }

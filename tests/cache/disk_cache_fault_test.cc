@@ -25,7 +25,7 @@ using test::WriteFile;
 
 BlockKey Key(uint64_t i) { return BlockKey::Of("scope", "object", i); }
 
-size_t SizeOf(uint64_t i) { return 37 + i * 211 % 1500; }
+size_t SizeOf(uint64_t i) { return 37 + i * 211 % 600; }
 
 std::string BytesOf(uint64_t i) {
   SplitMix64 random(i);
@@ -52,8 +52,8 @@ uint64_t CountAndCheck(DiskCache& cache, uint64_t n) {
   return found;
 }
 
-// Slabs of 16 KiB: some are sealed, one is not.
-constexpr uint64_t kCapacity = 64 << 10;
+// Slabs of 8 KiB: one is sealed, one is not.
+constexpr uint64_t kCapacity = 32 << 10;
 constexpr uint64_t kExtents = 30;
 
 std::unique_ptr<DiskCache> Open(const FakeEnvironment& fake) {

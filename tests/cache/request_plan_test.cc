@@ -126,5 +126,25 @@ TEST(RequestPlanTest, NoPlanThatKeepsTheLimitsReadsFewerBytes) {
   }
 }
 
+TEST(RequestPlan, ALongRunIsReadByRequestsOfBoundedSizeThatCoverEachExtentOnce) {
+  std::vector<Extent> extents;
+  for (uint64_t i = 0; i < 100; ++i) extents.push_back({"object", i * 100, 100, 0});
+  extents.push_back({"object", 10'000, 5'000, 0});  // longer than a request: not cut
+  std::vector<size_t> all(extents.size());
+  std::iota(all.begin(), all.end(), 0);
+  std::vector<PlannedRequest> plan = PlanRequests(extents, all, {.max_gap_bytes = 50, .max_request_bytes = 1'000});
+  ASSERT_EQ(plan.size(), 11U);
+  uint64_t at = 0;
+  std::vector<size_t> covered;
+  for (const PlannedRequest& request : plan) {
+    EXPECT_EQ(request.offset, at);
+    EXPECT_LE(request.length, request.extents.size() == 1 ? 5'000U : 1'000U);
+    at += request.length;
+    covered.insert(covered.end(), request.extents.begin(), request.extents.end());
+  }
+  EXPECT_EQ(at, 15'000U);
+  EXPECT_EQ(covered, all);
+}
+
 }  // namespace
 }  // namespace isotherm

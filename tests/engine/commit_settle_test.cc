@@ -6,6 +6,7 @@
 
 #include "blob/fault_store.h"
 #include "blob/memory_store.h"
+#include "blob/retry_store.h"
 #include "tests/base/manual_clock.h"
 #include "tests/engine/commits.h"
 
@@ -50,6 +51,7 @@ struct Script {
   int failing_read = -1;
   int other_commits_before = -1;  // this request for the head, reads and puts counted together
   bool spills = false;            // the rows go into a segment
+  bool retried = false;           // the writer's store repeats by itself what failed
 
   std::string ToString() const {
     std::ostringstream text;
@@ -57,6 +59,7 @@ struct Script {
     for (Answer answer : puts) text << ' ' << static_cast<int>(answer);
     text << ", failing read " << failing_read << ", other before " << other_commits_before;
     if (spills) text << ", spills";
+    if (retried) text << ", retried";
     return text.str();
   }
 };
@@ -70,7 +73,9 @@ class Play {
     Options options = CreatingSmall();
     options.env = environment_;
     if (script.spills) options.inline_bytes = 0;
-    writer_ = MustOpen(faulty_, options);
+    std::shared_ptr<BlobStore> store = faulty_;
+    if (script.retried) store = std::make_shared<RetryBlobStore>(faulty_, environment_);
+    writer_ = MustOpen(store, options);
     other_ = MustOpen(history_, options);
   }
 
@@ -177,13 +182,14 @@ std::vector<std::vector<Answer>> Scripts(int length) {
   return scripts;
 }
 
-class Settle : public testing::TestWithParam<bool> {};
+class Settle : public testing::TestWithParam<std::tuple<bool, bool>> {};
 
 TEST_P(Settle, NoScriptOfAnswersDoublesLosesOrMisreportsACommit) {
+  auto [spills, retried] = GetParam();
   for (const std::vector<Answer>& puts : Scripts(3)) {
     for (int failing_read = -1; failing_read < 2; ++failing_read) {
       for (int other = -1; other < 4; ++other) {
-        Script script{puts, failing_read, other, GetParam()};
+        Script script{puts, failing_read, other, spills, retried};
         SCOPED_TRACE(script.ToString());
         Play(script).Run();
         if (HasFailure()) return;
@@ -192,14 +198,18 @@ TEST_P(Settle, NoScriptOfAnswersDoublesLosesOrMisreportsACommit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, Settle, testing::Bool(),
-                         [](const auto& kind) { return std::string(kind.param ? "InASegment" : "InTheHead"); });
+std::string SettleName(const testing::TestParamInfo<std::tuple<bool, bool>>& kind) {
+  auto [in_a_segment, over_retries] = kind.param;
+  return std::string(in_a_segment ? "InASegment" : "InTheHead") + (over_retries ? "OverRetries" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, Settle, testing::Combine(testing::Bool(), testing::Bool()), SettleName);
 
 // The same for the first head of all.
 TEST(SettleCreation, NoScriptOfAnswersMakesTwoCollectionsOrMisreportsOne) {
   for (const std::vector<Answer>& puts : Scripts(3)) {
     for (int other = -1; other < 3; ++other) {
-      Script script{puts, -1, other, false};
+      Script script{puts, -1, other};
       SCOPED_TRACE(script.ToString());
       auto environment = EnvironmentWithClock(std::make_shared<ManualClock>());
       auto history = std::make_shared<HeadHistory>(std::make_shared<MemoryBlobStore>(environment));

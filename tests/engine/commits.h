@@ -1,4 +1,4 @@
-// What tests of commits share: small rows, what a store holds, and the history of its heads.
+// What tests of commits share: what a store holds, and the history of its heads.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,34 +14,9 @@
 #include "engine/head.h"
 #include "isotherm/isotherm.h"
 #include "tests/engine/forwarding_store.h"
+#include "tests/engine/numbered_rows.h"
 
 namespace isotherm::testing_support {
-
-inline constexpr uint32_t kSmallDimension = 4;
-
-// A row that its key determines.
-inline Row NumberedRow(uint64_t key) {
-  Row row;
-  row.key = key;
-  for (uint32_t d = 0; d < kSmallDimension; ++d) row.vector.push_back(static_cast<float>((key * 31 + d * 7) % 101) + 1);
-  row.metadata["number"] = static_cast<int64_t>(key);
-  row.payload = "payload " + std::to_string(key);
-  return row;
-}
-
-inline std::vector<Row> NumberedRows(uint64_t first_key, uint64_t count) {
-  std::vector<Row> rows;
-  for (uint64_t i = 0; i < count; ++i) rows.push_back(NumberedRow(first_key + i));
-  return rows;
-}
-
-inline Options CreatingSmall() {
-  Options options;
-  options.create = CreateOptions{kSmallDimension, Metric::kL2, KeyType::kInteger, {"number"}};
-  options.commit_on_close = false;
-  options.block_cache_bytes = 1 << 20;
-  return options;
-}
 
 inline std::unique_ptr<Collection> MustOpen(std::shared_ptr<BlobStore> store, const Options& options = {}) {
   auto collection = Open(std::move(store), options);

@@ -159,33 +159,5 @@ TEST(Creation, WhenItsAnswerComesLateTheCreatorGoesOnFromWhatOthersMadeOfIt) {
   EXPECT_TRUE(collection->Search(NumberedRow(3).vector).ok());
 }
 
-// E12.
-TEST(ReadOnly, RejectsEveryWriteAndCreatesNoObject) {
-  auto memory = std::make_shared<MemoryBlobStore>();
-  Options read_only;
-  read_only.read_only = true;
-  EXPECT_EQ(Open(memory, read_only).status().code(), StatusCode::kNotFound);
-  EXPECT_TRUE(ObjectNames(*memory).empty());
-  {
-    auto writer = MustOpen(memory, CreatingSmall());
-    ASSERT_TRUE(writer->InsertBatch(NumberedRows(0, 5)).ok());
-    ASSERT_TRUE(writer->Commit().ok());
-  }
-  auto environment = Environment::Default();
-  auto counted = std::make_shared<FaultBlobStore>(memory, environment, [](uint64_t, RequestKind kind, std::string_view) {
-    EXPECT_EQ(kind, RequestKind::kGet);
-    return Fault{};
-  });
-  auto reader = MustOpen(counted, read_only);
-  EXPECT_EQ(reader->Insert(NumberedRow(9)).code(), StatusCode::kReadOnly);
-  EXPECT_EQ(reader->InsertBatch(NumberedRows(9, 2)).code(), StatusCode::kReadOnly);
-  EXPECT_EQ(reader->Commit().code(), StatusCode::kReadOnly);
-  EXPECT_EQ(reader->DiscardPending().code(), StatusCode::kReadOnly);
-  EXPECT_EQ(reader->Compact().code(), StatusCode::kReadOnly);
-  EXPECT_EQ(ScanKeys(*reader), KeyRange(0, 5));
-  EXPECT_TRUE(reader->Close().ok());
-  EXPECT_EQ(ObjectNames(*memory), std::vector<std::string>{kHeadObject});
-}
-
 }  // namespace
 }  // namespace isotherm

@@ -46,6 +46,14 @@ void ChildProcess::Kill() {
   pid_ = 0;
 }
 
+int ChildProcess::Wait() {
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = 0;
+  return status;
+}
+
 bool ChildProcess::IsRunning() {
   if (pid_ != 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
   return pid_ != 0;

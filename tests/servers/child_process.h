@@ -24,6 +24,8 @@ class ChildProcess {
   // SIGKILL, and waits until it is gone. Nothing when it was.
   void Kill();
   bool IsRunning();
+  // Until it ends by itself; returns the status as waitpid gives it. Once only, and not after Kill.
+  int Wait();
 
  private:
   explicit ChildProcess(pid_t pid) : pid_(pid) {}

@@ -1,5 +1,5 @@
-// The commands of the tool. Each Add… declares one, its flags and its help; when the command line asks for it, it says so
-// in `chosen`.
+// The commands of the tool. Each Add… declares one, its flags and its help; when the command line asks for it, it says
+// so in `chosen`.
 #pragma once
 
 #include <functional>

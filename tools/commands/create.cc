@@ -42,10 +42,11 @@ Result<int> Run(const Flags& flags) {
 
 void AddCreate(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = AddCommand(tool, "create", "Create an empty collection",
-                                 "  isotherm create ./movies --dimension 384 --metric cosine\n"
-                                 "  isotherm create s3://bucket/movies --dimension 768 --metric ip --key-type string \\\n"
-                                 "      --filter-column year --filter-column language\n");
+  CLI::App* command =
+      AddCommand(tool, "create", "Create an empty collection",
+                 "  isotherm create ./movies --dimension 384 --metric cosine\n"
+                 "  isotherm create s3://bucket/movies --dimension 768 --metric ip --key-type string \\\n"
+                 "      --filter-column year --filter-column language\n");
   AddStore(*command, flags->store);
   command->add_option("--dimension", flags->schema.dimension, "How many numbers a vector has: 1 to 65536")
       ->type_name("N")

@@ -10,9 +10,7 @@ CLI::Option* AddChoice(CLI::App& command, const std::string& name, std::string& 
                        const std::vector<std::string>& choices, const std::string& description) {
   std::string type;
   for (const std::string& choice : choices) type += (type.empty() ? "" : "|") + choice;
-  return command.add_option(name, value, description)
-      ->type_name(type)
-      ->check(CLI::IsMember(choices).description(""));
+  return command.add_option(name, value, description)->type_name(type)->check(CLI::IsMember(choices).description(""));
 }
 
 void AddJson(CLI::App& command, bool& json) {

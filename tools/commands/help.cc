@@ -33,7 +33,7 @@ class HelpFormatter : public CLI::Formatter {
 
   std::string make_option_opts(const CLI::Option* option) const override {
     // A positional's name says what it is.
-    if (option->get_type_size() == 0 || option->get_positional()) return {};
+    if (option->get_expected_max() == 0 || option->get_positional()) return {};
     return " " + option->get_type_name();
   }
 
@@ -52,6 +52,15 @@ std::shared_ptr<CLI::FormatterBase> MakeHelpFormatter() { return std::make_share
 std::string CommandPath(const CLI::App& app) {
   auto chosen = app.get_subcommands();
   return chosen.empty() ? app.get_name() : app.get_name() + " " + CommandPath(*chosen.front());
+}
+
+std::string UsageMessage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* deepest = &app;
+  while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
+  if (deepest->get_require_subcommand_min() == 0) return error.what();
+  std::vector<std::string> unknown = deepest->remaining();
+  if (unknown.empty()) return "a command is wanted behind '" + CommandPath(app) + "'";
+  return "'" + CommandPath(app) + "' has no command '" + unknown.front() + "'";
 }
 
 }  // namespace isotherm::tool

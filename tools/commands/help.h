@@ -7,6 +7,7 @@
 namespace CLI {
 class App;
 class FormatterBase;
+class ParseError;
 }  // namespace CLI
 
 namespace isotherm::tool {
@@ -16,5 +17,7 @@ std::shared_ptr<CLI::FormatterBase> MakeHelpFormatter();
 
 // "isotherm create": the command that the line named, as far as it was understood.
 std::string CommandPath(const CLI::App& app);
+// What is wrong with the line.
+std::string UsageMessage(const CLI::App& app, const CLI::ParseError& error);
 
 }  // namespace isotherm::tool

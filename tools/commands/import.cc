@@ -38,7 +38,6 @@ struct Report {
 Result<std::unique_ptr<Collection>> OpenTarget(const Flags& flags, const formats::RowSource& source) {
   Options options;
   if (flags.create) {
-    if (flags.schema.metric.empty()) return Status::InvalidArgument("--create needs --metric l2, cosine or ip");
     ASSIGN_OR_RETURN(options.create, CreateOptionsOf(flags.schema));
     options.create->dimension = source.dimension();
     if (flags.schema.key_type.empty()) options.create->key_type = source.key_type();
@@ -60,7 +59,8 @@ bool NeedsCompaction(const CollectionStats& stats) {
 }
 
 std::string Text(const Flags& flags, const Report& report) {
-  std::string text = "imported " + Plural(report.added, "row", "rows") + " in " + terminal::FormatDuration(report.import_ns);
+  std::string text =
+      "imported " + Plural(report.added, "row", "rows") + " in " + terminal::FormatDuration(report.import_ns);
   if (report.added > 0) {
     double rate = static_cast<double>(report.added) / Seconds(report.import_ns);
     text += " (" + terminal::FormatNumber(rate) + " rows/s)";
@@ -114,7 +114,8 @@ Result<int> Run(const Flags& flags) {
   report.import_ns = NowNs() - begin_ns;
   if (flags.compact && NeedsCompaction(collection->Stats())) {
     begin_ns = NowNs();
-    RETURN_IF_ERROR(collection->Compact({}, bar.Callback()).WithContext("all rows are imported, but compacting failed"));
+    RETURN_IF_ERROR(
+        collection->Compact({}, bar.Callback()).WithContext("all rows are imported, but compacting failed"));
     report.compact_ns = NowNs() - begin_ns;
     report.compacted = true;
   }
@@ -130,14 +131,17 @@ Result<int> Run(const Flags& flags) {
 }
 
 void AddFileFlags(CLI::App& command, formats::RowSourceOptions& files) {
-  command.add_option("FILE", files.path,
-                     "Vectors (.npy of n x dimension numbers, .fvecs, .bvecs) or JSON lines, also .gz: "
-                     "{\"key\": 7, \"vector\": [0.5, ...], \"metadata\": {...}, \"payload\": \"...\"}; other fields "
-                     "are metadata too")
+  command
+      .add_option("FILE", files.path,
+                  "Vectors (.npy of n x dimension numbers, .fvecs, .bvecs) or JSON lines, also .gz: "
+                  "{\"key\": 7, \"vector\": [0.5, ...], \"metadata\": {...}, \"payload\": \"...\"}; other fields "
+                  "are metadata too")
       ->required();
   command.add_option("--ids", files.ids, "The keys of the vectors: .npy of integers. Without, rows are numbered")
       ->type_name("FILE.npy");
-  command.add_option("--first-key", files.first_key, "The number of the first row")->type_name("N")->capture_default_str();
+  command.add_option("--first-key", files.first_key, "The number of the first row")
+      ->type_name("N")
+      ->capture_default_str();
   command
       .add_option("--metadata", files.metadata,
                   "The metadata of the vectors: JSON lines, one object a row, also .gz. Fields of objects inside get "
@@ -158,7 +162,8 @@ constexpr char kExamples[] =
     "  isotherm import ./sift base.fvecs --create --metric l2 --limit 100000\n"
     "  isotherm scan ./movies | isotherm import ./copy /dev/stdin --create --metric cosine\n\n"
     "Each batch is one commit. An import that was interrupted is begun again by the same command: rows whose keys are\n"
-    "there already are found and compared (the first and last of each batch), and what is missing is added. A row with\n"
+    "there already are found and compared (the first and last of each batch), and what is missing is added. A row "
+    "with\n"
     "the key of another row is an error; rows are never changed, doubled or left out.\n";
 
 }  // namespace
@@ -180,7 +185,10 @@ void AddImport(CLI::App& tool, Chosen& chosen) {
   command->add_flag("--compact,!--no-compact", flags->compact,
                     "Whether to arrange all rows for searching at the end (default: yes)");
   AddJson(*command, flags->json);
-  command->callback([&chosen, flags] { chosen.run = [flags] { return Run(*flags); }; });
+  command->callback([&chosen, flags] {
+    if (flags->create && flags->schema.metric.empty()) throw CLI::RequiredError("With --create, --metric l2|cosine|ip");
+    chosen.run = [flags] { return Run(*flags); };
+  });
 }
 
 }  // namespace isotherm::tool

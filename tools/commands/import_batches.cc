@@ -53,7 +53,8 @@ Status BatchImport::Check(size_t index) const {
     return Status::InvalidArgument("key " + row.key.ToString() + "; this collection's keys are " +
                                    (schema_.key_type == KeyType::kInteger ? "integers" : "strings"));
   }
-  if (schema_.metric == Metric::kCosine && std::all_of(row.vector.begin(), row.vector.end(), [](float x) { return x == 0; })) {
+  if (schema_.metric == Metric::kCosine &&
+      std::all_of(row.vector.begin(), row.vector.end(), [](float x) { return x == 0; })) {
     return Status::InvalidArgument("the vector is all zeros; under the cosine metric it needs a direction");
   }
   return Status::Ok();

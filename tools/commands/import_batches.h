@@ -9,16 +9,16 @@
 
 namespace isotherm::tool {
 
-// Each batch is one commit: all of it is there, or nothing. What an earlier, interrupted import of the same rows left is
-// found by keys: rows whose keys are in the collection are not added again, but compared (the first and last of a batch,
-// up to 64 of one that is there in part), so that other rows with the same keys are an error and never skipped.
+// Each batch is one commit: all of it is there, or nothing. What an earlier, interrupted import of the same rows left
+// is found by keys: rows whose keys are in the collection are not added again, but compared (the first and last of a
+// batch, up to 64 of one that is there in part), so that other rows with the same keys are an error and never skipped.
 class BatchImport {
  public:
   BatchImport(Collection& collection, formats::RowSource& source)
       : collection_(collection), source_(source), schema_(collection.Stats()) {}
 
-  // Takes the next at most `count` rows of the source; false when there are none. Errors name row or line; the batch they
-  // are in was not committed.
+  // Takes the next at most `count` rows of the source; false when there are none. Errors name row or line; the batch
+  // they are in was not committed.
   Result<bool> Next(size_t count);
 
   uint64_t added() const { return added_; }  // and committed
@@ -26,8 +26,8 @@ class BatchImport {
 
  private:
   Status Check(size_t index) const;
-  // Inserts those rows of rows_ whose keys are not there; the others must be the same as what is there. Returns how many
-  // of these there are.
+  // Inserts those rows of rows_ whose keys are not there; the others must be the same as what is there. Returns how
+  // many of these there are.
   Result<size_t> AddMissing(const Status& refused);
   Status CheckSame(const std::vector<size_t>& present, size_t samples);
   Status CommitSettled();

@@ -128,7 +128,10 @@ Result<int> RunCp(const CpFlags& flags) {
   int64_t took_ns = NowNs() - begin_ns;
   bar.Clear();
   if (flags.json) {
-    PrintJson({{"from", flags.from}, {"to", flags.to}, {"bytes", bytes}, {"seconds", Seconds(took_ns)},
+    PrintJson({{"from", flags.from},
+               {"to", flags.to},
+               {"bytes", bytes},
+               {"seconds", Seconds(took_ns)},
                {"profile", flags.profile}});
   } else {
     Print("copied " + terminal::FormatBytes(bytes) + " from " + flags.from + " to " + flags.to + " in " +
@@ -152,12 +155,13 @@ void AddLs(CLI::App& tool, Chosen& chosen) {
 
 void AddCp(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<CpFlags>();
-  CLI::App* command = AddCommand(tool, "cp", "Copy a collection from one store to another",
-                                 "  isotherm cp ./movies s3://bucket/movies\n"
-                                 "  isotherm cp s3://bucket/movies file:///backup/movies\n\n"
-                                 "Copies what the newest version needs and nothing else. TO must hold no collection. It\n"
-                                 "becomes one at the very end: a copy that was interrupted is begun again by the same\n"
-                                 "command.\n");
+  CLI::App* command =
+      AddCommand(tool, "cp", "Copy a collection from one store to another",
+                 "  isotherm cp ./movies s3://bucket/movies\n"
+                 "  isotherm cp s3://bucket/movies file:///backup/movies\n\n"
+                 "Copies what the newest version needs and nothing else. TO must hold no collection. It\n"
+                 "becomes one at the very end: a copy that was interrupted is begun again by the same\n"
+                 "command.\n");
   command->add_option("FROM", flags->from, "The collection")->required();
   command->add_option("TO", flags->to, "Where it is copied to: a place without a collection")->required();
   AddProfile(*command, flags->profile);

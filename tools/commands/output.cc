@@ -17,12 +17,8 @@ void PrintNote(std::string_view text) {
 }
 
 formats::Json CostJson(const MeterSummary& cost) {
-  return {{"waves", cost.waves},
-          {"gets", cost.gets()},
-          {"puts", cost.puts()},
-          {"lists", cost.lists()},
-          {"bytes_read", cost.bytes_read},
-          {"bytes_written", cost.bytes_written},
+  return {{"waves", cost.waves},        {"gets", cost.gets()},           {"puts", cost.puts()},
+          {"lists", cost.lists()},      {"bytes_read", cost.bytes_read}, {"bytes_written", cost.bytes_written},
           {"price_usd", PriceUsd(cost)}};
 }
 

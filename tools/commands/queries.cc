@@ -45,7 +45,7 @@ Status CheckDimension(const Queries& queries, size_t dimension) {
                                  " numbers; the collection's dimension is " + std::to_string(dimension));
 }
 
-Result<std::vector<std::vector<uint64_t>>> TruthFromFile(const std::string& path, const Queries& queries, size_t k) {
+Result<std::vector<std::vector<Key>>> TruthFromFile(const std::string& path, const Queries& queries, size_t k) {
   ASSIGN_OR_RETURN(auto file, formats::OpenMatrixFile(path));
   size_t last = queries.first_row + queries.count();
   if (file->rows() < last) {
@@ -53,29 +53,30 @@ Result<std::vector<std::vector<uint64_t>>> TruthFromFile(const std::string& path
                                    std::to_string(last) + " are wanted");
   }
   ASSIGN_OR_RETURN(std::vector<int64_t> ids, file->ReadIntegers(queries.first_row, queries.count()));
-  std::vector<std::vector<uint64_t>> truth(queries.count());
+  std::vector<std::vector<Key>> truth(queries.count());
   for (size_t q = 0; q < truth.size(); ++q) {
-    auto begin = ids.begin() + static_cast<ptrdiff_t>(q * file->columns());
-    truth[q].assign(begin, begin + static_cast<ptrdiff_t>(std::min(k, file->columns())));
+    for (size_t i = 0; i < std::min(k, file->columns()); ++i) {
+      truth[q].emplace_back(static_cast<uint64_t>(ids[q * file->columns() + i]));
+    }
   }
   return truth;
 }
 
-std::vector<std::vector<uint64_t>> TruthFromResults(std::span<const SearchResult> exact) {
-  std::vector<std::vector<uint64_t>> truth;
+std::vector<std::vector<Key>> TruthFromResults(std::span<const SearchResult> exact) {
+  std::vector<std::vector<Key>> truth;
   for (const SearchResult& result : exact) {
     truth.emplace_back();
-    for (const Hit& hit : result.hits) truth.back().push_back(hit.key.number());
+    for (const Hit& hit : result.hits) truth.back().push_back(hit.key);
   }
   return truth;
 }
 
-double Recall(std::span<const SearchResult> found, const std::vector<std::vector<uint64_t>>& truth) {
+double Recall(std::span<const SearchResult> found, const std::vector<std::vector<Key>>& truth) {
   uint64_t wanted = 0, hits = 0;
   for (size_t q = 0; q < truth.size(); ++q) {
     wanted += truth[q].size();
     for (const Hit& hit : found[q].hits) {
-      hits += static_cast<uint64_t>(std::count(truth[q].begin(), truth[q].end(), hit.key.number()));
+      hits += static_cast<uint64_t>(std::count(truth[q].begin(), truth[q].end(), hit.key));
     }
   }
   return wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);

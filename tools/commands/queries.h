@@ -32,9 +32,9 @@ Queries RandomQueries(size_t count, size_t dimension, uint64_t seed);
 Status CheckDimension(const Queries& queries, size_t dimension);
 
 // The true nearest keys of the same queries: rows of integers in a file, nearest first.
-Result<std::vector<std::vector<uint64_t>>> TruthFromFile(const std::string& path, const Queries& queries, size_t k);
-std::vector<std::vector<uint64_t>> TruthFromResults(std::span<const SearchResult> exact);
+Result<std::vector<std::vector<Key>>> TruthFromFile(const std::string& path, const Queries& queries, size_t k);
+std::vector<std::vector<Key>> TruthFromResults(std::span<const SearchResult> exact);
 // The share of the true keys that were found, over all queries.
-double Recall(std::span<const SearchResult> found, const std::vector<std::vector<uint64_t>>& truth);
+double Recall(std::span<const SearchResult> found, const std::vector<std::vector<Key>>& truth);
 
 }  // namespace isotherm::tool

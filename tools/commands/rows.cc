@@ -44,7 +44,8 @@ std::string VectorText(const std::vector<float>& vector) {
 }
 
 void PrintFields(const Row& row) {
-  std::vector<std::pair<std::string, std::string>> fields = {{"key", row.key.ToString()}, {"vector", VectorText(row.vector)}};
+  std::vector<std::pair<std::string, std::string>> fields = {{"key", row.key.ToString()},
+                                                             {"vector", VectorText(row.vector)}};
   for (const auto& [name, value] : row.metadata) fields.emplace_back(name, ValueText(value));
   if (!row.payload.empty()) fields.emplace_back("(payload)", row.payload);
   Print(terminal::Fields(fields));
@@ -119,7 +120,8 @@ void AddScan(CLI::App& tool, Chosen& chosen) {
                                  "  isotherm scan ./movies --no-vector | head\n"
                                  "  isotherm scan ./movies --sorted | gzip > movies.jsonl.gz\n");
   AddStore(*command, flags->store);
-  command->add_flag("--sorted", flags->sorted, "By ascending keys, which holds all rows in memory (default: as stored)");
+  command->add_flag("--sorted", flags->sorted,
+                    "By ascending keys, which holds all rows in memory (default: as stored)");
   command->add_flag("--vector,!--no-vector", flags->vector, "Whether with vectors (default: yes)");
   command->add_flag("--metadata,!--no-metadata", flags->metadata, "Whether with metadata (default: yes)");
   command->add_flag("--payload,!--no-payload", flags->payload, "Whether with payloads (default: yes)");

@@ -12,7 +12,8 @@
 namespace isotherm::tool {
 
 Result<std::shared_ptr<BlobStore>> OpenStore(const std::string& uri, const std::string& profile);
-Result<std::unique_ptr<Collection>> OpenCollection(const StoreFlags& flags, Options options, const Context& context = {});
+Result<std::unique_ptr<Collection>> OpenCollection(const StoreFlags& flags, Options options,
+                                                   const Context& context = {});
 Result<std::unique_ptr<Collection>> OpenToRead(const StoreFlags& flags, const Context& context = {});
 
 // "latency: …", for whatever prints times or costs.

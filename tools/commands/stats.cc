@@ -59,8 +59,9 @@ std::string Text(const Flags& flags, const CollectionStats& stats) {
       {"metric", MetricName(stats.metric)},
       {"keys", KeyTypeName(stats.key_type)},
       {"filter columns", columns.empty() ? "none" : columns},
-      {"cells", stats.cells == 0 ? "none" : FormatCount(stats.cells) + "; a search looks into " +
-                                                std::to_string(stats.default_probes) + " of them"},
+      {"cells", stats.cells == 0 ? "none"
+                                 : FormatCount(stats.cells) + "; a search looks into " +
+                                       std::to_string(stats.default_probes) + " of them"},
       {"stored", FormatBytes(stats.stored_bytes)},
   };
   terminal::Table table({{"part"},

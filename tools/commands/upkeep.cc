@@ -62,7 +62,8 @@ Result<int> RunVerify(const VerifyFlags& flags) {
         Plural(report.rows, "row", "rows") + ", " + terminal::FormatBytes(report.bytes) + " checked in " +
         terminal::FormatDuration(took_ns) + "\n");
   if (!report.orphans.empty()) {
-    Print(Plural(report.orphans.size(), "object is", "objects are") + " not in use (harmless; 'isotherm ls' names them)\n");
+    Print(Plural(report.orphans.size(), "object is", "objects are") +
+          " not in use (harmless; 'isotherm ls' names them)\n");
   }
   return clean ? kExitOk : kExitBadAnswer;
 }

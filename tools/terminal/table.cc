@@ -28,13 +28,17 @@ void Table::AddRow(std::vector<std::string> cells) {
 
 std::string Table::ToString(size_t width) const {
   std::vector<size_t> widths;
-  size_t before_last = 0;
+  size_t total = kBetween * (columns_.size() - std::min<size_t>(columns_.size(), 1));
   for (size_t c = 0; c < columns_.size(); ++c) {
     widths.push_back(DisplayWidth(columns_[c].title));
     for (const auto& row : rows_) widths[c] = std::max(widths[c], DisplayWidth(row[c]));
-    if (c + 1 < columns_.size()) before_last += widths[c] + kBetween;
+    total += widths[c];
   }
-  if (width > 0) widths.back() = std::min(widths.back(), std::max(width - std::min(width, before_last), kNarrowest));
+  for (; width > 0 && total > width; --total) {
+    auto widest = std::max_element(widths.begin(), widths.end());
+    if (*widest <= kNarrowest) break;
+    --*widest;
+  }
 
   std::string out;
   auto add_line = [&](auto&& cell_of) {

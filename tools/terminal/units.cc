@@ -64,7 +64,8 @@ std::string FormatNumber(double value) {
   if (!std::isfinite(value)) return Print("%.*f", 0, value);
   if (value < 0) return std::string("-").append(FormatNumber(-value));
   if (value >= 999.5) return FormatCount(static_cast<uint64_t>(std::llround(value)));
-  if (value >= 1 || value == 0) return ThreeDigits(value);
+  if (value == std::floor(value)) return Print("%.*f", 0, value);
+  if (value >= 1) return ThreeDigits(value);
   return Print("%.*g", 3, value);
 }
 

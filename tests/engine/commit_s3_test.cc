@@ -1,0 +1,95 @@
+// Commits to a real S3 server over a network that loses answers.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "blob/retry_store.h"
+#include "tests/engine/commits.h"
+#include "tests/servers/s3_test_server.h"
+#include "tests/servers/tcp_proxy.h"
+
+namespace isotherm {
+namespace {
+
+using namespace testing_support;
+
+class CommitOverS3 : public testing::TestWithParam<uint64_t> {
+ protected:
+  void SetUp() override {
+    ISOTHERM_NEEDS_SERVERS();
+    auto server = S3TestServer::Shared();
+    ASSERT_TRUE(server.ok()) << server.status();
+    auto proxy = TcpProxy::Start((*server)->port());
+    ASSERT_TRUE(proxy.ok()) << proxy.status();
+    proxy_ = std::move(proxy).value();
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    S3Options options = (*server)->Options(std::string("commit/") + test->name());
+    direct_ = Store(options);
+    options.endpoint = "http://127.0.0.1:" + std::to_string(proxy_->port());
+    options_ = CreatingSmall();
+    options_.inline_bytes = GetParam();
+    writer_ = MustOpen(Store(options), options_);
+    ASSERT_NE(writer_, nullptr);
+  }
+
+  static std::shared_ptr<BlobStore> Store(const S3Options& options) {
+    auto store = OpenS3Store(options, Environment::Default());
+    EXPECT_TRUE(store.ok()) << store.status();
+    RetryOptions retry;
+    retry.first_backoff = std::chrono::milliseconds(1);
+    retry.unavailable_is_definite = true;
+    return std::make_shared<RetryBlobStore>(std::move(store).value(), Environment::Default(), retry);
+  }
+
+  void Commit(uint64_t key) {
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
+    Status status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+    auto reader = MustOpen(direct_);
+    EXPECT_EQ(ScanKeys(*reader), KeyRange(0, key + 1));
+    EXPECT_EQ(reader->Stats().version, key + 2);
+    ExpectClean(*reader);
+  }
+
+  std::unique_ptr<TcpProxy> proxy_;
+  std::shared_ptr<BlobStore> direct_;
+  Options options_;
+  std::unique_ptr<Collection> writer_;
+};
+
+// D4. With a segment the first PUT is that one's.
+TEST_P(CommitOverS3, IsReportedOnceHoweverManyAnswersAreLost) {
+  uint64_t key = 0;
+  for (ProxyFaultKind kind : {ProxyFaultKind::kLoseAnswer, ProxyFaultKind::kRefuse, ProxyFaultKind::kTruncateAnswer}) {
+    for (int faults : {1, 2, 5, 8}) {
+      for (int i = 0; i < faults; ++i) proxy_->Inject({.kind = kind, .method = "PUT", .bytes = 20, .answer = {}});
+      Commit(key++);
+      EXPECT_LE(proxy_->faults_left(), 6U);
+      while (proxy_->faults_left() > 0) Commit(key++);
+    }
+  }
+}
+
+// The request that was given up is executed all the same.
+TEST_P(CommitOverS3, WhoseAnswerComesAfterTheDeadlineIsSettledByTheNext) {
+  uint64_t puts = GetParam() == 0 ? 2 : 1;
+  ASSERT_TRUE(writer_->Insert(NumberedRow(0)).ok());
+  size_t before = proxy_->requests("PUT");
+  // The segment's answer is held too when there is one: then nothing was committed, and the code says so.
+  proxy_->Inject({.kind = ProxyFaultKind::kHoldAnswer, .method = "PUT", .bytes = 0, .answer = {}});
+  Status status = writer_->Commit(Context::WithTimeout(std::chrono::milliseconds(300)));
+  EXPECT_EQ(status.code(), puts == 1 ? StatusCode::kUnknown : StatusCode::kDeadlineExceeded) << status;
+  EXPECT_EQ(proxy_->requests("PUT"), before + 1);
+  proxy_->Release();
+  status = writer_->Commit();
+  EXPECT_TRUE(status.ok()) << status;
+  auto reader = MustOpen(direct_);
+  EXPECT_EQ(ScanKeys(*reader), KeyRange(0, 1));
+  EXPECT_EQ(reader->Stats().version, 2U);
+  ExpectClean(*reader);
+}
+
+INSTANTIATE_TEST_SUITE_P(InlineBytes, CommitOverS3, testing::Values(0, 1 << 20));
+
+}  // namespace
+}  // namespace isotherm

@@ -1,0 +1,13 @@
+// The parts of `isotherm bench`.
+#pragma once
+
+#include "tools/commands/command.h"
+
+namespace isotherm::tool {
+
+void AddBenchCold(CLI::App& bench, Chosen& chosen);
+void AddBenchWarm(CLI::App& bench, Chosen& chosen);
+void AddBenchInsert(CLI::App& bench, Chosen& chosen);
+void AddBenchKernels(CLI::App& bench, Chosen& chosen);
+
+}  // namespace isotherm::tool
