@@ -8,7 +8,7 @@ namespace isotherm {
 namespace {
 
 constexpr uint64_t kShortGapBytes = 64 << 10;
-constexpr size_t kFewRuns = 7;
+constexpr size_t kFewRuns = 6;
 constexpr uint64_t kFewBytes = 2'000'000;
 
 // Between two cells in a row of the list.

@@ -291,6 +291,7 @@ Result<SegmentInfo> ParseTail(std::string_view tail, SegmentSchema* schema) {
   *schema = GetSchema(in);
   SegmentInfo info = GetSegmentInfo(in, schema->dimension);
   if (!in.done()) return malformed("its directory is malformed");
+  if (info.bytes != offset) return malformed("it lies elsewhere than its directory says");
   info.tail = {offset, tail.size()};
   info.tail_crc32c = crc;
   info.bytes = offset + tail.size();

@@ -168,6 +168,34 @@ INSTANTIATE_TEST_SUITE_P(Each, LocalStoreFaultTest,
                                          FaultCase{Operation::kDelete, false}),
                          CaseName);
 
+// What was told kUnknown may be settled by a read: what that sees must not vanish any more.
+TEST_P(LocalStoreFaultTest, WhatIsReadAfterAnUnknownPutSurvivesALossOfPower) {
+  if (GetParam().operation == Operation::kDelete) GTEST_SKIP() << "a delete that is undone does no harm";
+  uint64_t count = CountOperations();
+  uint64_t unknown = 0;
+  uint64_t reads_failed = 0;
+  for (uint64_t step = 0; step < count; ++step) {
+    for (uint64_t lasting = 1; lasting <= 3; ++lasting) {
+      SetUp();
+      for (uint64_t i = 0; i < lasting; ++i) {
+        file_system_->FailAt(file_system_->operations() + step + i, Status::IoError("input/output error"));
+      }
+      if (Run().code() != StatusCode::kUnknown) continue;
+      ++unknown;
+      ReadRequest request{.name = name_, .range = {}, .if_match = {}};
+      ReadResult read = std::move(store_->Read({}, {&request, 1}).at(0));
+      reads_failed += read.status.ok() ? 0 : 1;
+      while (!read.status.ok()) read = std::move(store_->Read({}, {&request, 1}).at(0));
+      EXPECT_TRUE(read.data == kNew);
+      file_system_->PowerLoss();
+      Open();
+      EXPECT_TRUE(Content(*store_, name_) == kNew);
+    }
+  }
+  EXPECT_GT(unknown, 0U);
+  EXPECT_GT(reads_failed, 0U);
+}
+
 // Such a directory is there for the next process, but only in memory.
 TEST(LocalStorePowerLossTest, ADirectoryThatADyingProcessCreatedIsMadeDurable) {
   for (uint64_t step = 0; step < 30; ++step) {

@@ -135,22 +135,6 @@ TEST(DiskErrors, AnInputOutputErrorAtAnyStepFailsOneCallAndTheHandleGoesOn) {
   EXPECT_GT(failures, 50);
 }
 
-TEST(DiskErrors, AFullDiskFailsOneCallAndTheHandleGoesOnWhenThereIsSpace) {
-  int failures = 0;
-  for (uint64_t capacity = 0; capacity < 130'000; capacity += 1'500) {
-    SCOPED_TRACE(std::to_string(capacity) + " bytes");
-    Disk disk;
-    disk.files->SetCapacity(capacity);
-    Life life({StatusCode::kResourceExhausted});
-    life.repair = [&] { disk.files->SetCapacity(std::nullopt); };
-    life.Run(disk.store, disk.environment);
-    ExpectAllRowsAfterReopen(disk.store);
-    failures += life.failures;
-    ASSERT_FALSE(testing::Test::HasFailure());
-  }
-  EXPECT_GT(failures, 50);
-}
-
 TEST(DiskErrors, AWriteThatFailedLeavesNoFileBehind) {
   Disk disk;
   auto collection = MustOpen(disk.store, CreatingSmall());

@@ -242,17 +242,29 @@ TEST(SegmentTail, AnyFlippedBitAndAnyCutIsCorruption) {
   }
 }
 
-TEST(SegmentTail, ALaterFormatVersionIsUnsupportedAndNamed) {
+// A tail with one byte of its footer changed, and the checksum that goes with it.
+Status ParseWithFooterByte(size_t at, char value) {
   RandomRows random(6, kDimension, KeyType::kInteger);
   Object object;
   SegmentInfo info = WriteFlat(Schema(KeyType::kInteger), random.NextRows(20), object);
   std::string tail(object.At(info.tail));
   size_t footer = tail.size() - 32;
-  tail[footer + 16] = 7;
+  tail[footer + at] = value;
   uint32_t crc = Crc32c(std::string_view(tail).substr(0, footer + 20));
   std::memcpy(tail.data() + footer + 20, &crc, sizeof(crc));
   SegmentSchema schema;
-  Status status = ParseTail(tail, &schema).status();
+  return ParseTail(tail, &schema).status();
+}
+
+// Its sections would lie outside of it.
+TEST(SegmentTail, ThatSaysItLiesElsewhereIsCorruption) {
+  EXPECT_EQ(ParseWithFooterByte(0, 1).code(), StatusCode::kCorruption);
+  EXPECT_EQ(ParseWithFooterByte(7, '\xff').code(), StatusCode::kCorruption);
+  EXPECT_EQ(ParseWithFooterByte(8, 1).code(), StatusCode::kCorruption);
+}
+
+TEST(SegmentTail, ALaterFormatVersionIsUnsupportedAndNamed) {
+  Status status = ParseWithFooterByte(16, 7);
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
   EXPECT_THAT(status.message(), testing::HasSubstr("version 7"));
 }

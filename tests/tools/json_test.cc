@@ -32,7 +32,7 @@ Row RandomRow(std::mt19937& engine) {
   if (below(2) == 0) {
     row.key = uint64_t{engine()} << 32 | engine();
   } else {
-    row.key = "k" + text(5);
+    row.key = std::string("k").append(text(5));
   }
   for (uint32_t i = 1 + below(5); i > 0; --i) {
     float number = std::ldexp(static_cast<float>(engine()), static_cast<int>(below(100)) - 80);
@@ -41,7 +41,7 @@ Row RandomRow(std::mt19937& engine) {
   for (uint32_t i = below(5); i > 0; --i) {
     Value::Array array;
     for (uint32_t j = below(4); j > 0; --j) array.push_back(scalar());
-    row.metadata["field" + text(4)] = below(3) == 0 ? Value(array) : scalar();
+    row.metadata[std::string("field").append(text(4))] = below(3) == 0 ? Value(array) : scalar();
   }
   row.payload = text(9);
   if (below(3) == 0) row.payload += "\xff\xfe\x80";

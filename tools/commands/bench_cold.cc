@@ -31,6 +31,7 @@ struct Flags {
 };
 
 struct Measured {
+  int exit_code = kExitOk;  // of the first run that failed, which said why
   Distribution open_ms, search_ms, cold_ms, waves, gets, bytes, allocations;
 };
 
@@ -87,8 +88,10 @@ Result<Measured> MeasureAll(const Flags& flags) {
   terminal::ProgressBar bar;
   bar.Begin("starting cold", flags.runs);
   for (uint64_t run = 0; run < flags.runs; ++run) {
-    ASSIGN_OR_RETURN(std::string output, RunSelf(OnceArguments(flags, run)));
-    ASSIGN_OR_RETURN(formats::Json json, formats::ParseJson(output));
+    ASSIGN_OR_RETURN(SelfRun once, RunSelf(OnceArguments(flags, run)));
+    measured.exit_code = once.exit_code;
+    if (once.exit_code != kExitOk) return measured;
+    ASSIGN_OR_RETURN(formats::Json json, formats::ParseJson(once.output));
     auto number = [&](const char* name) { return json.value(name, 0.0); };
     measured.open_ms.Add(number("open_ms"));
     measured.search_ms.Add(number("search_ms"));
@@ -151,6 +154,7 @@ Result<int> Run(const Flags& flags) {
     RETURN_IF_ERROR(QueriesFromFile(flags.queries, flags.first_row + flags.runs - 1).status());
   }
   ASSIGN_OR_RETURN(Measured measured, MeasureAll(flags));
+  if (measured.exit_code != kExitOk) return measured.exit_code;
   if (flags.json) {
     PrintJson(ToJson(flags, measured));
   } else {

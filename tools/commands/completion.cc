@@ -109,8 +109,8 @@ std::string Bash(const CommandWords& tool) {
       values += "    " + Join(patterns, "|") + ") " + (option.takes_file ? "files=yes; " : std::string()) + "words='" +
                 choices + "' ;;\n";
     }
-    words += "      '" + command.path + "') words='" + Join(Names(command), " ") + "'; flags='" +
-             Join(flags, " ") + "' ;;\n";
+    words += "      '" + command.path + "') words='" + Join(Names(command), " ") + "'; flags='" + Join(flags, " ") +
+             "' ;;\n";
   });
   return "# Completion of isotherm's command line for bash, printed by: isotherm completion bash\n"
          "_isotherm() {\n"
@@ -134,7 +134,7 @@ std::string Bash(const CommandWords& tool) {
          "  COMPREPLY=()\n"
          "  [[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
          "  if [[ -n $files ]]; then\n"
-         "    compopt -o filenames 2>/dev/null\n"
+         "    compopt -o filenames 2>/dev/null || true\n"
          "    local found\n"
          "    mapfile -t found < <(compgen -f -- \"$current\")\n"
          "    COMPREPLY+=(\"${found[@]}\")\n"

@@ -39,7 +39,7 @@ std::string ReadAll(int descriptor) {
 
 }  // namespace
 
-Result<std::string> RunSelf(const std::vector<std::string>& arguments) {
+Result<SelfRun> RunSelf(const std::vector<std::string>& arguments) {
   std::vector<std::string> words = {"isotherm"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -60,12 +60,8 @@ Result<std::string> RunSelf(const std::vector<std::string>& arguments) {
   while (waitpid(child, &state, 0) < 0) {
     if (errno != EINTR) return SystemError("cannot wait for a process", errno);
   }
-  if (!WIFEXITED(state) || WEXITSTATUS(state) != 0) {
-    return Status::Internal("the new process ended with " + (WIFEXITED(state)
-                                                                 ? "exit code " + std::to_string(WEXITSTATUS(state))
-                                                                 : "signal " + std::to_string(WTERMSIG(state))));
-  }
-  return output;
+  if (!WIFEXITED(state)) return Status::Internal("the new process ended by signal " + std::to_string(WTERMSIG(state)));
+  return SelfRun{WEXITSTATUS(state), std::move(output)};
 }
 
 }  // namespace isotherm::tool

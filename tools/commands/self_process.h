@@ -8,7 +8,12 @@
 
 namespace isotherm::tool {
 
-// What it prints on standard output; its standard error is this one's. An exit code other than 0 is kInternal.
-Result<std::string> RunSelf(const std::vector<std::string>& arguments);
+struct SelfRun {
+  int exit_code = 0;
+  std::string output;  // on standard output; its standard error is this process's
+};
+
+// kInternal when it was ended by a signal.
+Result<SelfRun> RunSelf(const std::vector<std::string>& arguments);
 
 }  // namespace isotherm::tool

@@ -106,7 +106,7 @@ _isotherm() {
   COMPREPLY=()
   [[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   if [[ -n $files ]]; then
-    compopt -o filenames 2>/dev/null
+    compopt -o filenames 2>/dev/null || true
     local found
     mapfile -t found < <(compgen -f -- "$current")
     COMPREPLY+=("${found[@]}")
