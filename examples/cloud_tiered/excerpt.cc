@@ -31,16 +31,12 @@ std::string Joined(const Json& words) {
 
 // The fields that a filter would ask for and the words are metadata; the definition is what the row is about.
 isotherm::Row MakeRow(uint64_t number, const Json& text, std::vector<float> vector) {
-  isotherm::Row row;
-  row.key = number;
-  row.vector = std::move(vector);
-  row.metadata = {{"id", text.at("id").get<std::string>()},
-                  {"lemmas", Joined(text.at("lemmas"))},
-                  {"pos", text.at("pos").get<std::string>()},
-                  {"lexfile", text.at("lexfile").get<std::string>()},
-                  {"freq", text.at("freq").get<int64_t>()}};
-  row.payload = text.at("definition").get<std::string>();
-  return row;
+  isotherm::Metadata metadata = {{"id", text.at("id").get<std::string>()},
+                                 {"lemmas", Joined(text.at("lemmas"))},
+                                 {"pos", text.at("pos").get<std::string>()},
+                                 {"lexfile", text.at("lexfile").get<std::string>()},
+                                 {"freq", text.at("freq").get<int64_t>()}};
+  return {number, std::move(vector), std::move(metadata), text.at("definition").get<std::string>()};
 }
 
 void RequireRows(const std::string& path, size_t rows, size_t wanted) {

@@ -45,8 +45,10 @@ Status LocalBlobStore::Check(const Context& context, std::string_view operation,
 
 std::vector<ReadResult> LocalBlobStore::Read(const Context& context, std::span<const ReadRequest> requests) {
   std::vector<ReadResult> results(requests.size());
+  // All are asked for at once, though the files are read one by one.
+  const int64_t start_ns = environment_->clock->NowNs();
   for (size_t i = 0; i < requests.size(); ++i) {
-    results[i].start_ns = environment_->clock->NowNs();
+    results[i].start_ns = start_ns;
     results[i].status = ReadOne(context, requests[i], results[i]);
     results[i].end_ns = environment_->clock->NowNs();
   }

@@ -38,8 +38,10 @@ MemoryBlobStore::MemoryBlobStore(std::shared_ptr<Environment> environment)
 std::vector<ReadResult> MemoryBlobStore::Read(const Context& context, std::span<const ReadRequest> requests) {
   std::vector<ReadResult> results(requests.size());
   Clock& clock = *environment_->clock;
+  // All are asked for at once, though they are looked up one by one.
+  const int64_t start_ns = clock.NowNs();
   for (size_t i = 0; i < requests.size(); ++i) {
-    results[i].start_ns = clock.NowNs();
+    results[i].start_ns = start_ns;
     results[i].status = CheckRequest(context, clock, "read", requests[i].name);
     if (results[i].status.ok()) ReadOne(requests[i], results[i]);
     results[i].end_ns = clock.NowNs();

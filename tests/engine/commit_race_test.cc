@@ -190,7 +190,7 @@ TEST_P(ProcessRace, OverS3LosesAndDoublesNothing) {
   ISOTHERM_NEEDS_SERVERS();
   auto server = S3TestServer::Shared();
   ASSERT_TRUE(server.ok()) << server.status();
-  S3Options options = (*server)->Options("race/" + std::to_string(GetParam()));
+  S3Options options = (*server)->Options(UniqueName("race"));
   auto store = OpenS3Store(options, Environment::Default());
   ASSERT_TRUE(store.ok()) << store.status();
   RetryOptions retry;

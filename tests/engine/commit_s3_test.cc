@@ -22,8 +22,7 @@ class CommitOverS3 : public testing::TestWithParam<uint64_t> {
     auto proxy = TcpProxy::Start((*server)->port());
     ASSERT_TRUE(proxy.ok()) << proxy.status();
     proxy_ = std::move(proxy).value();
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    S3Options options = (*server)->Options(std::string("commit/") + test->name());
+    S3Options options = (*server)->Options(UniqueName("commit"));
     direct_ = Store(options);
     options.endpoint = "http://127.0.0.1:" + std::to_string(proxy_->port());
     options_ = CreatingSmall();

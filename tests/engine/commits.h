@@ -42,6 +42,11 @@ inline std::vector<uint64_t> KeyRange(uint64_t first, uint64_t count) {
   return keys;
 }
 
+// A place in a store that outlives the test.
+inline std::string UniqueName(const std::string& prefix) {
+  return prefix + "-" + NonceHex(MakeNonce(*Environment::Default()->random));
+}
+
 inline void ExpectClean(Collection& collection) {
   auto report = collection.Verify();
   ASSERT_TRUE(report.ok()) << report.status();

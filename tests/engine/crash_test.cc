@@ -75,8 +75,9 @@ TEST(Crash, AtEveryCallOfS3LeavesTheLastAcknowledgedVersionOrTheOneInFlight) {
   ISOTHERM_NEEDS_SERVERS();
   auto server = S3TestServer::Shared();
   ASSERT_TRUE(server.ok()) << server.status();
+  std::string prefix = UniqueName("crash");
   KillAtEveryCall([&](int n) {
-    S3Options options = (*server)->Options("crash/" + std::to_string(n));
+    S3Options options = (*server)->Options(prefix + "/" + std::to_string(n));
     auto store = OpenS3Store(options, Environment::Default());
     EXPECT_TRUE(store.ok()) << store.status();
     return Place{std::move(store).value(), StoreArgument(options)};

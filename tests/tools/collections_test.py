@@ -9,8 +9,8 @@ from tool import ToolTest
 
 class Collections(ToolTest):
     def test_a_new_collection_is_what_was_asked_for(self):
-        made = self.json("create", "c", "--dimension", 3, "--metric", "ip", "--key-type", "string", "--filter-column", "a",
-                         "--filter-column", "b")
+        made = self.json("create", "c", "--dimension", 3, "--metric", "ip", "--key-type", "string",
+                         "--filter-column", "a", "--filter-column", "b")
         wanted = {"dimension": 3, "metric": "ip", "key_type": "string", "filter_columns": ["a", "b"], "version": 1}
         self.assertEqual({name: made[name] for name in wanted}, wanted)
         stats = self.json("stats", "c")

@@ -1,6 +1,5 @@
 """Help, usage, completion, output that can't be written, progress on a terminal, and bench."""
 
-import json
 import os
 import pty
 import subprocess
@@ -8,7 +7,8 @@ import unittest
 
 from tool import SOURCE, TOOL, ToolTest, npy, vectors
 
-COMMANDS = ("create", "import", "search", "get", "scan", "stats", "ls", "cp", "verify", "compact", "bench", "completion")
+COMMANDS = ("create", "import", "search", "get", "scan", "stats", "ls", "cp", "verify", "compact", "bench",
+            "completion")
 
 
 class CommandLine(ToolTest):
@@ -49,7 +49,8 @@ class CommandLine(ToolTest):
     def test_an_answer_that_cannot_be_written_is_an_error(self):
         self.import_rows("c", 2000)
         with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run([TOOL, "scan", "c"], cwd=self.folder, stdout=full, stderr=subprocess.PIPE, check=False)
+            done = subprocess.run([TOOL, "scan", "c"], cwd=self.folder, stdout=full, stderr=subprocess.PIPE,
+                                  check=False)
         self.assertEqual((done.returncode, done.stderr), (10, b"isotherm: cannot write to standard output\n"))
 
     def test_an_unreadable_store_is_access_denied(self):
@@ -90,7 +91,8 @@ class Completion(ToolTest):
 
     def complete(self, *words):
         script = self.write("isotherm.bash", self.tool("completion", "bash"))
-        code = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _isotherm; printf "%s\\n" "${COMPREPLY[@]}"'
+        code = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _isotherm; '
+                'printf "%s\\n" "${COMPREPLY[@]}"')
         done = subprocess.run(["bash", "-euc", code, "bash", script, "isotherm", *words], cwd=self.folder,
                               capture_output=True, check=True)
         return done.stdout.decode().split()

@@ -56,15 +56,15 @@ class Searching(ToolTest):
     def test_recall_against_a_file_and_against_an_exact_search(self):
         truth = [self.nearest(query, 10) for query in self.queries]
         npy(self.path("truth.npy"), "<i4", truth, 10)
-        self.assertEqual(self.json("search", "c", "--query", "q.npy", "--exact", "--truth", "truth.npy")["recall"], 1)
-        self.assertIn("recall@10 1.0\n", self.tool("search", "c", "--query", "q.npy", "--exact", "--truth", "truth.npy"))
-        self.assertEqual(self.json("search", "c", "--query", "q.npy", "--exact", "--truth", "exact")["recall"], 1)
+        search = ("search", "c", "--query", "q.npy", "--exact", "--truth")
+        self.assertEqual(self.json(*search, "truth.npy")["recall"], 1)
+        self.assertIn("recall@10 1.0\n", self.tool(*search, "truth.npy"))
+        self.assertEqual(self.json(*search, "exact")["recall"], 1)
         half = [[*row[:5], *range(1000, 1005)] for row in truth]
         self.write("half.ivecs", b"".join(struct.pack("<i10i", 10, *row) for row in half))
-        self.assertEqual(self.json("search", "c", "--query", "q.npy", "--exact", "--truth", "half.ivecs")["recall"], 0.5)
+        self.assertEqual(self.json(*search, "half.ivecs")["recall"], 0.5)
         # Of one row of the queries it is the same row of the truth.
-        self.assertEqual(
-            self.json("search", "c", "--query", "q.npy", "--row", 39, "--exact", "--truth", "truth.npy")["recall"], 1)
+        self.assertEqual(self.json(*search, "truth.npy", "--row", 39)["recall"], 1)
 
     def test_fewer_rows_than_wanted(self):
         answer = self.json("search", "c", "--query", "q.npy", "-k", self.COUNT + 2, "--out", "keys.npy")
@@ -114,7 +114,8 @@ class Searching(ToolTest):
                 self.assertIn(message, self.refused(code, "search", *flags))
 
     def test_string_keys_are_found_and_measured(self):
-        self.write("r.jsonl", "".join(json.dumps({"key": f"k{i}", "vector": row}) + "\n" for i, row in enumerate(self.data)))
+        lines = [json.dumps({"key": f"k{i}", "vector": row}) + "\n" for i, row in enumerate(self.data)]
+        self.write("r.jsonl", "".join(lines))
         self.tool("import", "s", "r.jsonl", "--create", "--metric", "l2")
         answer = self.json("search", "s", "--vector", json.dumps(self.data[3]), "-k", 1, "--truth", "exact")
         self.assertEqual(answer["queries"][0]["hits"], [{"key": "k3", "distance": 0.0}])

@@ -170,7 +170,9 @@ void AddFlags(CLI::App& command, Flags& flags) {
       ->type_name("N")
       ->capture_default_str();
   command.add_option("-k", flags.options.k, "How many rows to find")->type_name("N")->capture_default_str();
-  command.add_option("--probes", flags.options.probes, "How many cells to look into (default: the collection's)")
+  command
+      .add_option("--probes", flags.options.probes,
+                  "How many of the nearest cells to look into (default: the collection's number)")
       ->type_name("N");
   command.add_option("--rerank", flags.options.rerank, "Measure the best N again by their raw vectors")->type_name("N");
 }

@@ -157,7 +157,9 @@ void AddBenchWarm(CLI::App& bench, Chosen& chosen) {
       ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}).description(""))
       ->capture_default_str();
   command->add_option("-k", flags->options.k, "How many rows to find")->type_name("N")->capture_default_str();
-  command->add_option("--probes", flags->options.probes, "How many cells to look into (default: the collection's)")
+  command
+      ->add_option("--probes", flags->options.probes,
+                   "How many of the nearest cells to look into (default: the collection's number)")
       ->type_name("N");
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] { chosen.run = [flags] { return Run(*flags); }; });

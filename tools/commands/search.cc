@@ -148,7 +148,9 @@ void AddSearch(CLI::App& tool, Chosen& chosen) {
   command->add_option("--row", flags->row, "Only this row of the file, counted from 0")->type_name("N")->needs(file);
   SearchOptions& options = flags->options;
   command->add_option("-k", options.k, "How many rows to find")->type_name("N")->capture_default_str();
-  command->add_option("--probes", options.probes, "How many cells to look into (default: the collection's)")
+  command
+      ->add_option("--probes", options.probes,
+                   "How many of the nearest cells to look into (default: the collection's number)")
       ->type_name("N");
   command->add_option("--rerank", options.rerank, "Measure the best N again by their raw vectors: one more wave")
       ->type_name("N");

@@ -60,8 +60,8 @@ std::string Text(const Flags& flags, const CollectionStats& stats) {
       {"keys", KeyTypeName(stats.key_type)},
       {"filter columns", columns.empty() ? "none" : columns},
       {"cells", stats.cells == 0 ? "none"
-                                 : FormatCount(stats.cells) + "; a search looks into " +
-                                       std::to_string(stats.default_probes) + " of them"},
+                                 : FormatCount(stats.cells) + "; a search wants the nearest " +
+                                       std::to_string(stats.default_probes)},
       {"stored", FormatBytes(stats.stored_bytes)},
   };
   terminal::Table table({{"part"},
