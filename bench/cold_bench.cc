@@ -48,7 +48,8 @@ void Build(const Arguments& arguments, const std::string& directory) {
   auto vectors = Must(formats::NpyReader::Open(arguments.folder + "/vectors.f16.npy"));
   size_t n = arguments.rows == 0 ? vectors.rows() : std::min(arguments.rows, vectors.rows());
   Options options;
-  options.create = CreateOptions{static_cast<uint32_t>(vectors.columns()), Metric::kCosine, KeyType::kInteger, {"group"}};
+  options.create =
+      CreateOptions{static_cast<uint32_t>(vectors.columns()), Metric::kCosine, KeyType::kInteger, {"group"}};
   auto collection = Must(Open(directory, options));
   constexpr size_t kBatch = 20000;
   for (size_t first = 0; first < n; first += kBatch) {
@@ -71,8 +72,8 @@ void Build(const Arguments& arguments, const std::string& directory) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   CollectionStats stats = collection->Stats();
   std::printf("%llu rows, %llu cells, default probes %u, compacted in %.1f s, routing object %.0f kB\n",
-              static_cast<unsigned long long>(stats.rows), static_cast<unsigned long long>(stats.cells), stats.default_probes,
-              seconds, static_cast<double>(stats.routing_bytes) / 1e3);
+              static_cast<unsigned long long>(stats.rows), static_cast<unsigned long long>(stats.cells),
+              stats.default_probes, seconds, static_cast<double>(stats.routing_bytes) / 1e3);
 }
 
 struct Sums {
@@ -110,9 +111,10 @@ void Measure(const Arguments& arguments, const std::string& directory, const std
     rows = static_cast<double>(collection->Stats().rows);
   }
   auto n = static_cast<double>(truth.size());
-  std::printf("| %zu | %.4f | %.2f (most %llu) | %.1f | %.2f MB | %.2f %% | %llu | %.1f ms |\n", probes, sums.recall / n / 10,
-              sums.waves / n, static_cast<unsigned long long>(sums.most_waves), sums.gets / n, sums.bytes / n / 1e6,
-              100 * sums.codes / n / rows, static_cast<unsigned long long>(sums.lists), sums.ms / n);
+  std::printf("| %zu | %.4f | %.2f (most %llu) | %.1f | %.2f MB | %.2f %% | %llu | %.1f ms |\n", probes,
+              sums.recall / n / 10, sums.waves / n, static_cast<unsigned long long>(sums.most_waves), sums.gets / n,
+              sums.bytes / n / 1e6, 100 * sums.codes / n / rows, static_cast<unsigned long long>(sums.lists),
+              sums.ms / n);
   std::fflush(stdout);
 }
 
@@ -142,8 +144,9 @@ std::vector<size_t> Numbers(const std::string& list) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: cold_bench FOLDER [--rows N] [--queries N] [--probes N,N] [--rerank N] [--cells N] "
-                         "[--profile NAME] [--keep DIR]\n");
+    std::fprintf(stderr,
+                 "usage: cold_bench FOLDER [--rows N] [--queries N] [--probes N,N] [--rerank N] [--cells N] "
+                 "[--profile NAME] [--keep DIR]\n");
     return 2;
   }
   Arguments arguments;
@@ -160,13 +163,16 @@ int main(int argc, char** argv) {
     if (flag == "--keep") arguments.keep = value;
   }
   std::string directory = arguments.keep;
-  if (directory.empty()) directory = std::filesystem::temp_directory_path() / ("cold_bench." + std::to_string(getpid()));
+  if (directory.empty())
+    directory = std::filesystem::temp_directory_path() / ("cold_bench." + std::to_string(getpid()));
   if (!std::filesystem::exists(directory)) Build(arguments, directory);
   auto file = Must(formats::NpyReader::Open(arguments.folder + "/queries.f16.npy"));
   std::vector<float> queries = Must(file.ReadFloats(0, std::min(arguments.queries, file.rows())));
   std::vector<std::set<uint64_t>> truth = Truth(directory, queries);
   std::printf("store times: %s\n", Must(DescribeLatency(arguments.profile)).c_str());
-  std::printf("| probes | recall@10 | waves | GETs | bytes | codes evaluated | LISTs | open + first query |\n|---|---|---|---|---|---|---|---|\n");
+  std::printf(
+      "| probes | recall@10 | waves | GETs | bytes | codes evaluated | LISTs | open + first query "
+      "|\n|---|---|---|---|---|---|---|---|\n");
   for (size_t probes : arguments.probes) Measure(arguments, directory, queries, truth, file.columns(), probes);
   if (arguments.keep.empty()) std::filesystem::remove_all(directory);
   return 0;

@@ -53,10 +53,12 @@ Data Load(const std::string& folder, size_t limit) {
   Normalise(data.queries, data.dimension);
   std::vector<float> distances(n);
   for (size_t q = 0; q < queries->rows(); ++q) {
-    simd::Active().dot_f32_rows(&data.queries[q * data.dimension], data.rows.data(), n, data.dimension, distances.data());
+    simd::Active().dot_f32_rows(&data.queries[q * data.dimension], data.rows.data(), n, data.dimension,
+                                distances.data());
     std::vector<uint32_t> order(n);
     for (uint32_t i = 0; i < n; ++i) order[i] = i;
-    std::partial_sort(order.begin(), order.begin() + kK, order.end(), [&](uint32_t a, uint32_t b) { return distances[a] > distances[b]; });
+    std::partial_sort(order.begin(), order.begin() + kK, order.end(),
+                      [&](uint32_t a, uint32_t b) { return distances[a] > distances[b]; });
     order.resize(kK);
     data.truth.push_back(order);
   }
@@ -64,7 +66,8 @@ Data Load(const std::string& folder, size_t limit) {
 }
 
 // Reads of the probed cells in storage order, gaps of up to `gap` rows read through: (reads, rows fetched).
-std::pair<size_t, size_t> Reads(std::vector<uint32_t> probes, const std::vector<std::vector<uint32_t>>& members, size_t gap) {
+std::pair<size_t, size_t> Reads(std::vector<uint32_t> probes, const std::vector<std::vector<uint32_t>>& members,
+                                size_t gap) {
   std::sort(probes.begin(), probes.end());
   size_t reads = 0, fetched = 0;
   for (size_t i = 0; i < probes.size(); ++i) {
@@ -105,8 +108,10 @@ void Evaluate(const Data& data, const Partition& partition, size_t gap) {
   }
   size_t largest = 0;
   for (auto& m : members) largest = std::max(largest, m.size());
-  std::printf("largest cell %.2f x the mean\n| probes | recall, exact | recall, 8-bit codes | rows %% | reads | fetched %% |\n|---|---|---|---|---|---|\n",
-              static_cast<double>(largest) * partition.cells() / (2.0 * static_cast<double>(n)));
+  std::printf(
+      "largest cell %.2f x the mean\n| probes | recall, exact | recall, 8-bit codes | rows %% | reads | fetched %% "
+      "|\n|---|---|---|---|---|---|\n",
+      static_cast<double>(largest) * partition.cells() / (2.0 * static_cast<double>(n)));
   for (size_t probes : {8, 12, 16, 20, 22, 24, 28, 32, 40, 48, 64}) {
     size_t hits = 0, code_hits = 0, rows = 0, reads = 0, fetched = 0;
     for (size_t q = 0; q < data.truth.size(); ++q) {
@@ -119,12 +124,15 @@ void Evaluate(const Data& data, const Partition& partition, size_t gap) {
         residual.Reset(partition.centroid(cell));
         const CellCodes& coded = codes[cell];
         std::vector<float> distances(members[cell].size());
-        residual.Distances(coded.codes.data(), coded.scales.data(), coded.norms2.data(), distances.size(), distances.data());
+        residual.Distances(coded.codes.data(), coded.scales.data(), coded.norms2.data(), distances.size(),
+                           distances.data());
         for (size_t i = 0; i < distances.size(); ++i) {
           uint32_t row = members[cell][i];
           auto [at, fresh] = best.try_emplace(row, distances[i]);
-          if (!fresh) at->second = std::min(at->second, distances[i]);
-          else if (truth.count(row) != 0) ++hits;
+          if (!fresh)
+            at->second = std::min(at->second, distances[i]);
+          else if (truth.count(row) != 0)
+            ++hits;
         }
         rows += members[cell].size();
       }
@@ -138,8 +146,10 @@ void Evaluate(const Data& data, const Partition& partition, size_t gap) {
     }
     auto queries = static_cast<double>(data.truth.size());
     std::printf("| %zu | %.4f | %.4f | %.2f | %.1f | %.2f |\n", probes, static_cast<double>(hits) / queries / kK,
-                static_cast<double>(code_hits) / queries / kK, 100.0 * static_cast<double>(rows) / queries / static_cast<double>(n),
-                static_cast<double>(reads) / queries, 100.0 * static_cast<double>(fetched) / queries / static_cast<double>(n));
+                static_cast<double>(code_hits) / queries / kK,
+                100.0 * static_cast<double>(rows) / queries / static_cast<double>(n),
+                static_cast<double>(reads) / queries,
+                100.0 * static_cast<double>(fetched) / queries / static_cast<double>(n));
     std::fflush(stdout);
   }
 }
@@ -148,12 +158,16 @@ void Evaluate(const Data& data, const Partition& partition, size_t gap) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: partition_bench FOLDER [--rows N] [--cells N,N] [--lambda X] [--gap ROWS] [--candidates N] [--rounds N] [--factor X]\n");
+    std::fprintf(stderr,
+                 "usage: partition_bench FOLDER [--rows N] [--cells N,N] [--lambda X] [--gap ROWS] [--candidates N] "
+                 "[--rounds N] [--factor X]\n");
     return 2;
   }
   std::map<std::string, std::string> flags;
   for (int i = 2; i + 1 < argc; i += 2) flags[argv[i]] = argv[i + 1];
-  auto flag = [&](const char* name, const char* fallback) { return flags.count(name) != 0 ? flags[name] : std::string(fallback); };
+  auto flag = [&](const char* name, const char* fallback) {
+    return flags.count(name) != 0 ? flags[name] : std::string(fallback);
+  };
   Data data = Load(argv[1], std::strtoull(flag("--rows", "0").c_str(), nullptr, 10));
   auto env = Environment::Default();
   std::string cells = flag("--cells", "0") + ",";
@@ -167,7 +181,8 @@ int main(int argc, char** argv) {
     auto begin = std::chrono::steady_clock::now();
     auto partition = BuildPartition(data.rows, data.dimension, Metric::kCosine, options, *env, {}, {});
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    std::printf("\n%zu rows, %u cells, lambda %.2f, built in %.1f s; ", data.rows.size() / data.dimension, partition->cells(), options.soar_lambda, seconds);
+    std::printf("\n%zu rows, %u cells, lambda %.2f, built in %.1f s; ", data.rows.size() / data.dimension,
+                partition->cells(), options.soar_lambda, seconds);
     Evaluate(data, *partition, std::strtoull(flag("--gap", "400").c_str(), nullptr, 10));
   }
   return 0;

@@ -26,8 +26,8 @@ for target in "${targets[@]}"; do
   [[ -d $root/tests/fuzz/corpus/$name ]] && seeds=("$root/tests/fuzz/corpus/$name")
   echo "fuzz: $name for $share s"
   log=$folder/$name.log
-  if ! "$target" -max_total_time="$share" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="$folder/$name-" "$found" "${seeds[@]}" >"$log" 2>&1; then
+  if ! "$target" -max_total_time="$share" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=64 \
+    -print_final_stats=1 -artifact_prefix="$folder/$name-" "$found" "${seeds[@]}" >"$log" 2>&1; then
     tail -60 "$log" >&2
     echo "fuzz: $name failed; the input is beside $log" >&2
     exit 1

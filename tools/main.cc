@@ -1,6 +1,5 @@
 // isotherm: the command-line tool.
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 #include <string>

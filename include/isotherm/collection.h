@@ -57,7 +57,8 @@ struct CollectionStats {
 };
 
 struct ScanOptions {
-  // Ascending keys; holds all rows, as far as they are included, in RAM. Without: as they are stored, a few MiB at a time.
+  // Ascending keys; holds all rows, as far as they are included, in RAM. Without: as they are stored, a few MiB at a
+  // time.
   bool in_key_order = true;
   bool include_vector = true;
   bool include_metadata = true;
@@ -85,9 +86,9 @@ class Collection {
   virtual Status InsertBatch(std::vector<Row> rows, const Context& context = {}) = 0;
 
   // Makes all rows inserted before it durable and visible to others as one version. ok with nothing pending (no request
-  // is made). On kUnknown the outcome is not known yet: call again to settle it. When that is done only more than an hour
-  // later, it may be kFenced: it can't be told any more. On any other error nothing was committed. Whatever the error, the
-  // rows stay pending.
+  // is made). On kUnknown the outcome is not known yet: call again to settle it. When that is done only more than an
+  // hour later, it may be kFenced: it can't be told any more. On any other error nothing was committed. Whatever the
+  // error, the rows stay pending.
   virtual Status Commit(const Context& context = {}) = 0;
   // Forgets the rows that were not committed. kUnknown while a commit's outcome is open.
   virtual Status DiscardPending(const Context& context = {}) = 0;
@@ -95,8 +96,10 @@ class Collection {
   // `query` has the collection's dimension and finite numbers (not all zero for cosine), else kInvalidArgument.
   virtual Result<SearchResult> Search(std::span<const float> query, const SearchOptions& options = {},
                                       const Context& context = {}) = 0;
-  // `queries`: count x dimension, row by row. results[i] answers row i. Extents that several queries want are read once.
-  virtual Result<std::vector<SearchResult>> BatchSearch(std::span<const float> queries, const SearchOptions& options = {},
+  // `queries`: count x dimension, row by row. results[i] answers row i. Extents that several queries want are read
+  // once.
+  virtual Result<std::vector<SearchResult>> BatchSearch(std::span<const float> queries,
+                                                        const SearchOptions& options = {},
                                                         const Context& context = {}) = 0;
 
   // The row of a key, or kNotFound.
@@ -109,22 +112,24 @@ class Collection {
 
   // Moves to the newest version: one request.
   virtual Status Refresh(const Context& context = {}) = 0;
-  // Rewrites all committed rows as one partition. Pending rows are committed first. Readers and other writers go on; when
-  // another commit comes in between, its rows stay beside the new partition.
-  virtual Status Compact(const CompactOptions& options = {}, const Progress& progress = {}, const Context& context = {}) = 0;
+  // Rewrites all committed rows as one partition. Pending rows are committed first. Readers and other writers go on;
+  // when another commit comes in between, its rows stay beside the new partition.
+  virtual Status Compact(const CompactOptions& options = {}, const Progress& progress = {},
+                         const Context& context = {}) = 0;
 
   // Reads every object and checks every checksum and reference. Lists the store to find orphans.
   virtual Result<VerifyReport> Verify(const Progress& progress = {}, const Context& context = {}) = 0;
 
   virtual CollectionStats Stats() const = 0;
-  // Commits what is pending unless Options::commit_on_close is false, and releases everything. Later calls: kClosed. When
-  // the commit fails, the handle stays open and the Status is returned.
+  // Commits what is pending unless Options::commit_on_close is false, and releases everything. Later calls: kClosed.
+  // When the commit fails, the handle stays open and the Status is returned.
   virtual Status Close(const Context& context = {}) = 0;
 };
 
 // `uri`: "file:///absolute/dir" or a plain path, "s3://bucket/prefix?endpoint=…&region=…", "memory:"; see stores.h.
 // kNotFound when there is no collection and Options::create is not set.
-Result<std::unique_ptr<Collection>> Open(std::string_view uri, const Options& options = {}, const Context& context = {});
+Result<std::unique_ptr<Collection>> Open(std::string_view uri, const Options& options = {},
+                                         const Context& context = {});
 // Over any store; the collection's objects lie at its root.
 Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options = {},
                                          const Context& context = {});

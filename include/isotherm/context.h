@@ -32,8 +32,7 @@ struct Context {
 
   static Context WithTimeout(std::chrono::nanoseconds timeout) {
     Context context;
-    context.deadline_ns =
-        (std::chrono::steady_clock::now().time_since_epoch() + timeout) / std::chrono::nanoseconds(1);
+    context.deadline_ns = (std::chrono::steady_clock::now().time_since_epoch() + timeout) / std::chrono::nanoseconds(1);
     return context;
   }
 };

@@ -37,8 +37,8 @@ struct Options {
   bool error_if_exists = false;  // with create: kAlreadyExists when there is one
   bool read_only = false;        // rejects every write, creates no object
 
-  // Where extents are kept on a local disk across restarts; empty: nowhere. Each collection has a folder of its own in it,
-  // which one handle uses at a time: others go without and say so in Stats().disk_cache_note.
+  // Where extents are kept on a local disk across restarts; empty: nowhere. Each collection has a folder of its own in
+  // it, which one handle uses at a time: others go without and say so in Stats().disk_cache_note.
   std::string cache_dir;
   uint64_t disk_cache_bytes = uint64_t{8} << 30;
   uint64_t block_cache_bytes = 256 << 20;  // RAM; 0 turns it off

@@ -14,9 +14,9 @@ namespace isotherm {
 struct SearchOptions {
   // How many rows to return; 0 is kInvalidArgument; more than there are returns all.
   size_t k = 10;
-  // How many cells to look into: the nearest ones, and with them those that lie in short gaps between them in the object
-  // and are read anyway. More gives more recall and reads more. 0: what compaction found to be enough for a recall of 0.95
-  // on the collection's own rows, half as many more for queries of another kind, and 20 at least.
+  // How many cells to look into: the nearest ones, and with them those that lie in short gaps between them in the
+  // object and are read anyway. More gives more recall and reads more. 0: what compaction found to be enough for a
+  // recall of 0.95 on the collection's own rows, half as many more for queries of another kind, and 20 at least.
   size_t probes = 0;
   // The best `rerank` rows by code are measured again by their raw vectors, which costs one more wave. 0: none.
   size_t rerank = 0;

@@ -25,21 +25,21 @@ enum class KeyType : uint8_t { kInteger = 1, kString = 2 };
 
 inline constexpr uint32_t kMaxDimension = 65536;
 inline constexpr size_t kMaxKeyBytes = 1024;
-inline constexpr size_t kMaxMetadataBytes = 1 << 20;      // one row's, encoded
-inline constexpr size_t kMaxPayloadBytes = 256 << 20;     // one row's
+inline constexpr size_t kMaxMetadataBytes = 1 << 20;   // one row's, encoded
+inline constexpr size_t kMaxPayloadBytes = 256 << 20;  // one row's
 inline constexpr size_t kMaxFieldNameBytes = 256;
 
 // A row's name, unique in its collection: an unsigned 64-bit integer or a non-empty string of at most 1,024 bytes.
 class Key {
  public:
-  Key() = default;                                  // integer 0
-  Key(uint64_t number) : value_(number) {}          // NOLINT(google-explicit-constructor)
-  Key(std::string text) : value_(std::move(text)) {}  // NOLINT(google-explicit-constructor)
+  Key() = default;                                      // integer 0
+  Key(uint64_t number) : value_(number) {}              // NOLINT(google-explicit-constructor)
+  Key(std::string text) : value_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
   Key(const char* text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
-  Key(int number) = delete;  // say uint64_t: a negative number is no key
+  Key(int number) = delete;                             // say uint64_t: a negative number is no key
 
   KeyType type() const { return value_.index() == 0 ? KeyType::kInteger : KeyType::kString; }
-  uint64_t number() const { return std::get<uint64_t>(value_); }         // requires kInteger
+  uint64_t number() const { return std::get<uint64_t>(value_); }             // requires kInteger
   const std::string& text() const { return std::get<std::string>(value_); }  // requires kString
   std::string ToString() const;
 
@@ -62,13 +62,13 @@ class Value {
   enum class Type : uint8_t { kNull = 0, kBool = 1, kInt = 2, kFloat = 3, kString = 4, kArray = 5 };
 
   Value() = default;
-  Value(bool v) : value_(v) {}                           // NOLINT(google-explicit-constructor)
-  Value(int v) : value_(int64_t{v}) {}                   // NOLINT(google-explicit-constructor)
-  Value(int64_t v) : value_(v) {}                        // NOLINT(google-explicit-constructor)
-  Value(double v) : value_(v) {}                         // NOLINT(google-explicit-constructor)
-  Value(std::string v) : value_(std::move(v)) {}         // NOLINT(google-explicit-constructor)
-  Value(const char* v) : value_(std::string(v)) {}       // NOLINT(google-explicit-constructor)
-  Value(Array v) : value_(std::move(v)) {}               // NOLINT(google-explicit-constructor)
+  Value(bool v) : value_(v) {}                      // NOLINT(google-explicit-constructor)
+  Value(int v) : value_(int64_t{v}) {}              // NOLINT(google-explicit-constructor)
+  Value(int64_t v) : value_(v) {}                   // NOLINT(google-explicit-constructor)
+  Value(double v) : value_(v) {}                    // NOLINT(google-explicit-constructor)
+  Value(std::string v) : value_(std::move(v)) {}    // NOLINT(google-explicit-constructor)
+  Value(const char* v) : value_(std::string(v)) {}  // NOLINT(google-explicit-constructor)
+  Value(Array v) : value_(std::move(v)) {}          // NOLINT(google-explicit-constructor)
 
   Type type() const { return static_cast<Type>(value_.index()); }
   bool is_null() const { return type() == Type::kNull; }

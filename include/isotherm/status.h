@@ -15,13 +15,13 @@ enum class StatusCode {
   kOk = 0,
 
   // The request is wrong; the same call will fail again.
-  kInvalidArgument,   // a value outside its documented range
-  kNotFound,          // the collection, bucket, object or key does not exist
-  kAlreadyExists,     // an inserted key, or a collection to be created, exists
-  kReadOnly,          // a write on a read-only handle
-  kUnsupported,       // future format version or feature; a store that lacks what is needed
-  kAccessDenied,      // the credentials are refused, or don't allow this
-  kClosed,            // the handle was closed
+  kInvalidArgument,  // a value outside its documented range
+  kNotFound,         // the collection, bucket, object or key does not exist
+  kAlreadyExists,    // an inserted key, or a collection to be created, exists
+  kReadOnly,         // a write on a read-only handle
+  kUnsupported,      // future format version or feature; a store that lacks what is needed
+  kAccessDenied,     // the credentials are refused, or don't allow this
+  kClosed,           // the handle was closed
 
   // Another writer was faster; reload and try again.
   kConflict,  // the head moved, or a precondition failed
@@ -88,7 +88,7 @@ inline std::ostream& operator<<(std::ostream& out, const Status& s) { return out
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
   Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     assert(!status_.ok());
   }

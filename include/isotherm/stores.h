@@ -19,8 +19,8 @@ struct Environment;
 Result<std::shared_ptr<BlobStore>> OpenBlobStore(std::string_view uri, std::shared_ptr<Environment> env = nullptr);
 
 // `store` with the times of a distant one. Profiles: "s3" (GET p50 63 ms and p99 78 ms, PUT 100 and 195 ms, log-normal,
-// 100 MB/s a connection: measured against S3 Standard inside a region), "fixed20" (20 ms each), "none" (returns `store`).
-// `seed` 0: other delays each time.
+// 100 MB/s a connection: measured against S3 Standard inside a region), "fixed20" (20 ms each), "none" (returns
+// `store`). `seed` 0: other delays each time.
 Result<std::shared_ptr<BlobStore>> SimulateLatency(std::shared_ptr<BlobStore> store, std::string_view profile,
                                                    uint64_t seed = 0, std::shared_ptr<Environment> env = nullptr);
 // A line that says what the profile is, to be printed with every figure.

@@ -70,6 +70,7 @@ class LocalFiles {
   Status Remove(std::string_view name);
 
  private:
+  // Unsupported when the file system's locks don't exclude anybody.
   Result<std::unique_ptr<FileLock>> LockName(std::string_view name);
   Status InDurableDirectory(const std::string& directory, const std::function<Status()>& operation);
   Status MakeDurable(const std::string& directory);
@@ -85,6 +86,7 @@ class LocalFiles {
   std::set<std::string> in_doubt_;  // paths of objects whose directory could not be synced
   std::atomic<bool> any_in_doubt_{false};
   std::atomic<bool> leftovers_removed_{false};
+  std::atomic<bool> locks_work_{false};  // seen once that a lock which is held is not given again
 };
 
 // All of the file's bytes from `offset` on, `length` of them. Gives up when the context ends.

@@ -13,8 +13,8 @@ namespace {
 
 constexpr size_t kSample = 200;
 constexpr size_t kNearest = 10;
-// Real queries are often of another kind than the rows and need more cells for the same recall: sentences against WordNet's
-// definitions took 2.9 times as many among 344 cells and 1.6 times among 2,030, twenty in both cases.
+// Real queries are often of another kind than the rows and need more cells for the same recall: sentences against
+// WordNet's definitions took 2.9 times as many among 344 cells and 1.6 times among 2,030, twenty in both cases.
 constexpr float kMargin = 1.5F;
 constexpr uint32_t kFewest = 20;
 
@@ -59,7 +59,8 @@ std::vector<uint32_t> FoundAt(std::span<const float> rows, const Partition& part
 
 }  // namespace
 
-uint32_t CalibrateProbes(std::span<const float> rows, const Partition& partition, Metric metric, uint64_t seed, Executor& executor) {
+uint32_t CalibrateProbes(std::span<const float> rows, const Partition& partition, Metric metric, uint64_t seed,
+                         Executor& executor) {
   size_t n = partition.primary.size();
   SplitMix64 random(seed);
   std::vector<uint32_t> sample(std::min(kSample, n));

@@ -11,11 +11,11 @@ bool Nearer(const Candidate& a, const Candidate& b) { return a.distance < b.dist
 }  // namespace
 
 void Candidates::DropCopies() {
-  std::sort(list_.begin(), list_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.row != b.row ? a.row < b.row : a.error < b.error;
-  });
-  list_.erase(std::unique(list_.begin(), list_.end(), [](const Candidate& a, const Candidate& b) { return a.row == b.row; }),
-              list_.end());
+  std::sort(list_.begin(), list_.end(),
+            [](const Candidate& a, const Candidate& b) { return a.row != b.row ? a.row < b.row : a.error < b.error; });
+  list_.erase(
+      std::unique(list_.begin(), list_.end(), [](const Candidate& a, const Candidate& b) { return a.row == b.row; }),
+      list_.end());
 }
 
 void Candidates::Shrink() {

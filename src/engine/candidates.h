@@ -11,10 +11,10 @@ namespace isotherm {
 
 struct Candidate {
   float distance = 0;
-  float error = 0;       // how far off the distance may be: of two copies of a row the more exact one counts
-  uint64_t row = 0;      // identifies the row within the search: its copies share it
-  uint32_t source = 0;   // which block or table
-  uint32_t position = 0; // in the source
+  float error = 0;        // how far off the distance may be: of two copies of a row the more exact one counts
+  uint64_t row = 0;       // identifies the row within the search: its copies share it
+  uint32_t source = 0;    // which block or table
+  uint32_t position = 0;  // in the source
 };
 
 // Keeps the `wanted` nearest rows; feeding costs an append, and now and then a selection.

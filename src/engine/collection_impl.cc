@@ -32,17 +32,19 @@ Status CollectionImpl::CheckOpen() const {
   return closed_ ? Status::Closed("the collection was closed") : Status::Ok();
 }
 
-Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const SearchOptions& options, const Context& context) {
+Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const SearchOptions& options,
+                                            const Context& context) {
   if (query.size() != snapshot()->head.schema.dimension) {
-    return Status::InvalidArgument("query of " + std::to_string(query.size()) + " numbers; the collection's dimension is " +
+    return Status::InvalidArgument("query of " + std::to_string(query.size()) +
+                                   " numbers; the collection's dimension is " +
                                    std::to_string(snapshot()->head.schema.dimension));
   }
   ASSIGN_OR_RETURN(std::vector<SearchResult> results, BatchSearch(query, options, context));
   return std::move(results.front());
 }
 
-Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const float> queries, const SearchOptions& options,
-                                                              const Context& context) {
+Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const float> queries,
+                                                              const SearchOptions& options, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   std::shared_ptr<const Snapshot> at;
   std::vector<TableHits> pending;
@@ -52,7 +54,8 @@ Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const fl
     const SegmentSchema& schema = at->head.schema;
     RETURN_IF_ERROR(CheckSearch(schema, queries, options));
     for (size_t i = 0; i < queries.size(); i += schema.dimension) {
-      pending.push_back(SearchTable(pending_, schema, queries.subspan(i, schema.dimension), std::max(options.k, options.rerank)));
+      pending.push_back(
+          SearchTable(pending_, schema, queries.subspan(i, schema.dimension), std::max(options.k, options.rerank)));
     }
   }
   return RunSearch(*path_, *at, queries, options, std::move(pending), context);
@@ -97,7 +100,8 @@ Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, co
   return contained;
 }
 
-Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanOptions& options, const Context& context) {
+Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanOptions& options,
+                            const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   std::shared_ptr<const Snapshot> at;
   RowTable pending;
@@ -127,7 +131,8 @@ Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanO
       return Status::Ok();
     }));
   }
-  if (options.in_key_order) std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
+  if (options.in_key_order)
+    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
   for (Row& row : rows) RETURN_IF_ERROR(visit(std::move(row)));
   return Status::Ok();
 }

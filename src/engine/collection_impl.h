@@ -1,4 +1,5 @@
-// The collection behind the public interface: state and locks. What it does with them lies in the other files of the engine.
+// The collection behind the public interface: state and locks. What it does with them lies in the other files of the
+// engine.
 #pragma once
 
 #include <memory>
@@ -25,7 +26,8 @@ class CollectionImpl : public Collection {
   Status InsertBatch(std::vector<Row> rows, const Context& context) override;
   Status Commit(const Context& context) override;
   Status DiscardPending(const Context& context) override;
-  Result<SearchResult> Search(std::span<const float> query, const SearchOptions& options, const Context& context) override;
+  Result<SearchResult> Search(std::span<const float> query, const SearchOptions& options,
+                              const Context& context) override;
   Result<std::vector<SearchResult>> BatchSearch(std::span<const float> queries, const SearchOptions& options,
                                                 const Context& context) override;
   Result<Row> Get(const Key& key, const Context& context) override;
@@ -63,9 +65,9 @@ class CollectionImpl : public Collection {
   // Taken before state_mutex_. Held by whatever inserts, commits or compacts, across its requests.
   std::mutex write_mutex_;
   CommitLog log_;
-  std::string new_segment_;     // written for the swap in hand, not in any head yet
-  bool uncertain_ = false;      // the outcome of the last swap is open
-  size_t uncertain_rows_ = 0;   // the first rows of pending_, which it would commit
+  std::string new_segment_;       // written for the swap in hand, not in any head yet
+  bool uncertain_ = false;        // the outcome of the last swap is open
+  size_t uncertain_rows_ = 0;     // the first rows of pending_, which it would commit
   uint64_t checked_version_ = 0;  // the keys of pending_ were absent at this version
 
   mutable std::shared_mutex state_mutex_;  // snapshot_ and pending_ change together under it

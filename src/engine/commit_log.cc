@@ -41,7 +41,8 @@ const WriterSlot* CommitLog::OwnSlot(const Head& head) const {
 }
 
 Status CommitLog::Register(Head& next) {
-  auto slot = std::find_if(next.slots.begin(), next.slots.end(), [&](const WriterSlot& s) { return s.writer == writer_; });
+  auto slot =
+      std::find_if(next.slots.begin(), next.slots.end(), [&](const WriterSlot& s) { return s.writer == writer_; });
   if (slot == next.slots.end()) {
     slot = std::find_if(next.slots.begin(), next.slots.end(),
                         [&](const WriterSlot& s) { return s.last_commit_ms + kSlotLeaseMs < next.commit_ms; });
@@ -142,8 +143,8 @@ Result<LoadedHead> CommitLog::Create(Head head, const Context& context) const {
     if (loaded.ok()) return Status::AlreadyExists("there is a collection at " + store_->Describe());
     if (loaded.status().code() != StatusCode::kNotFound) break;
   }
-  return Status::Unknown("creating the collection at " + store_->Describe() + " may or may not have happened: " +
-                         last.ToString());
+  return Status::Unknown("creating the collection at " + store_->Describe() +
+                         " may or may not have happened: " + last.ToString());
 }
 
 namespace {

@@ -37,7 +37,7 @@ enum class SwapOutcome : uint8_t {
 
 struct SwapResult {
   SwapOutcome outcome = SwapOutcome::kUncertain;
-  Status status;     // why, when it is uncertain
+  Status status;  // why, when it is uncertain
   // kLanded: as written; when others came behind it, with an etag that is out of date. kFenced: the newest. kLost: the
   // one in its place, or none (version 0) when the swap was not sent, or refused, for the reason in `status`.
   LoadedHead head;

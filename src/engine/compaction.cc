@@ -12,8 +12,8 @@
 #include "engine/object_writer.h"
 #include "index/centroids8.h"
 #include "index/partition.h"
-#include "segment/row_codec.h"
 #include "segment/routing_object.h"
+#include "segment/row_codec.h"
 #include "segment/segment_writer.h"
 
 namespace isotherm {
@@ -32,13 +32,19 @@ class Compaction {
  public:
   Compaction(const ReadPath& path, const Snapshot& base, const CompactOptions& options, const Progress& progress,
              const Context& context)
-      : path_(path), base_(base), schema_(base.head.schema), options_(options), progress_(progress), context_(context) {}
+      : path_(path),
+        base_(base),
+        schema_(base.head.schema),
+        options_(options),
+        progress_(progress),
+        context_(context) {}
 
   Result<Compacted> Run() {
     RETURN_IF_ERROR(ReadAll());
     if (rows_.size() < options_.min_rows_for_cells) {
       std::string name = NewName("segment-");
-      ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_.store, context_, name, [&](const ByteSink& sink) {
+      ASSIGN_OR_RETURN(SegmentInfo info,
+                       WriteObject<SegmentInfo>(*path_.store, context_, name, [&](const ByteSink& sink) {
                          return WriteFlatSegment(schema_, name, rows_, sink);
                        }));
       out_.segments.push_back(std::move(info));
@@ -87,8 +93,9 @@ class Compaction {
     PartitionOptions partition;
     partition.cells = options_.cells;
     partition.seed = options_.seed;
-    ASSIGN_OR_RETURN(partition_, BuildPartition(search_, schema_.dimension, schema_.metric, partition, *path_.env, context_,
-                                                [&](uint64_t done, uint64_t total) { Report("clustering", done, total); }));
+    ASSIGN_OR_RETURN(partition_,
+                     BuildPartition(search_, schema_.dimension, schema_.metric, partition, *path_.env, context_,
+                                    [&](uint64_t done, uint64_t total) { Report("clustering", done, total); }));
     probes_ = CalibrateProbes(search_, partition_, schema_.metric, options_.seed, *path_.env->executor);
     return Status::Ok();
   }
@@ -153,7 +160,8 @@ class Compaction {
     std::vector<DocumentRef> places = PlaceDocuments(documents, segments);
     uint64_t written = 0;
     for (const SegmentPlan& plan : segments) {
-      ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_.store, context_, plan.name, [&](const ByteSink& sink) {
+      ASSIGN_OR_RETURN(SegmentInfo info,
+                       WriteObject<SegmentInfo>(*path_.store, context_, plan.name, [&](const ByteSink& sink) {
                          return WriteSegment(schema_, plan, rows, documents, places, sink);
                        }));
       routing_.blocks.insert(routing_.blocks.end(), info.blocks.begin(), info.blocks.end());
@@ -199,7 +207,8 @@ class Compaction {
   std::vector<std::string> objects_;
 };
 
-// The segments that came beside those of `base` since; nothing when one of base's is gone: another compaction was faster.
+// The segments that came beside those of `base` since; nothing when one of base's is gone: another compaction was
+// faster.
 std::optional<std::vector<SegmentInfo>> AddedSince(const Head& base, const Head& now) {
   auto names = [](const Head& head) {
     std::vector<std::string> out;
@@ -227,7 +236,8 @@ void RemoveObjects(BlobStore& store, const std::vector<std::string>& names, cons
 Status CollectionImpl::Compact(const CompactOptions& options, const Progress& progress, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
   std::lock_guard write(write_mutex_);
-  // The head's rows go into a segment first: then what is compacted are whole segments, whatever else is committed meanwhile.
+  // The head's rows go into a segment first: then what is compacted are whole segments, whatever else is committed
+  // meanwhile.
   RETURN_IF_ERROR(CommitLocked(true, context));
   return CompactLocked(options, progress, context);
 }
@@ -246,7 +256,8 @@ Status CollectionImpl::CompactLocked(const CompactOptions& options, const Progre
     auto added = AddedSince(base->head, current->head);
     if (!added) {
       RemoveObjects(*path_->store, compaction.objects(), context);
-      return Status::Conflict("another compaction published version " + std::to_string(current->head.version) + " first");
+      return Status::Conflict("another compaction published version " + std::to_string(current->head.version) +
+                              " first");
     }
     Head next = current->head;
     next.inline_rows = current->rows.rows();
@@ -255,7 +266,8 @@ Status CollectionImpl::CompactLocked(const CompactOptions& options, const Progre
     next.routing = compacted->ref;
     SwapResult swap = log_.Swap({current->head, current->etag, current->head_bytes}, std::move(next), context);
     if (swap.outcome == SwapOutcome::kLanded) {
-      Publish(MakeSnapshot(std::move(swap.head.head), std::move(swap.head.etag), swap.head.bytes, compacted->routing), 0);
+      Publish(MakeSnapshot(std::move(swap.head.head), std::move(swap.head.etag), swap.head.bytes, compacted->routing),
+              0);
       break;
     }
     const bool lost = swap.outcome == SwapOutcome::kLost;
@@ -272,8 +284,9 @@ Status CollectionImpl::CompactLocked(const CompactOptions& options, const Progre
   // The copy for the first wave. Without it, or with an older one, opening costs one more wave.
   auto copy = path_->store->Put(context, kRoutingObject, compacted->routing_bytes);
   return WithoutOutcome(copy.status())
-      .WithContext("the compaction is published, but opening takes one more wave until the next one: the copy of its "
-                   "routing object was not written");
+      .WithContext(
+          "the compaction is published, but opening takes one more wave until the next one: the copy of its "
+          "routing object was not written");
 }
 
 }  // namespace isotherm

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/macros.h"
+#include "engine/commit_log.h"
 #include "engine/head.h"
 #include "isotherm/collection.h"
 #include "segment/routing_object.h"
@@ -37,7 +38,9 @@ Status CopyCollection(BlobStore& from, BlobStore& to, const Progress& progress, 
   ASSIGN_OR_RETURN(std::string bytes, ReadWhole(from, kHeadObject, context));
   auto head = DecodeHead(bytes);
   RETURN_IF_ERROR(head.status().WithContext(from.Describe()));
-  if (ReadWhole(to, kHeadObject, context).ok()) return Status::AlreadyExists("there is a collection at " + to.Describe());
+  if (ReadWhole(to, kHeadObject, context).ok())
+    return Status::AlreadyExists("there is a collection at " + to.Describe());
+  RETURN_IF_ERROR(ProbeStore(to, *Environment::Default()->random, context));
 
   uint64_t total = bytes.size() + head->routing.bytes;
   for (const SegmentInfo& segment : head->segments) total += segment.bytes;

@@ -24,14 +24,14 @@ std::string At(const std::string& object, uint64_t offset) { return object + ": 
 
 Status CheckVector(const SegmentSchema& schema, std::span<const float> vector) {
   if (vector.size() != schema.dimension) {
-    return Status::InvalidArgument("vector of " + std::to_string(vector.size()) + " numbers; the collection's dimension is " +
-                                   std::to_string(schema.dimension));
+    return Status::InvalidArgument("vector of " + std::to_string(vector.size()) +
+                                   " numbers; the collection's dimension is " + std::to_string(schema.dimension));
   }
   bool zero = true;
   for (size_t i = 0; i < vector.size(); ++i) {
     if (!(std::abs(vector[i]) <= kLargestComponent)) {
-      return Status::InvalidArgument("component " + std::to_string(i) + " of the vector is " + std::to_string(vector[i]) +
-                                     "; finite numbers of at most 1e16 are wanted");
+      return Status::InvalidArgument("component " + std::to_string(i) + " of the vector is " +
+                                     std::to_string(vector[i]) + "; finite numbers of at most 1e16 are wanted");
     }
     zero = zero && vector[i] == 0;
   }
@@ -61,7 +61,8 @@ Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
       uint32_t crc;
       std::memcpy(&crc, bytes.data() + floats.size(), sizeof(crc));
       if (VectorCrc(floats, ordinal) != crc) {
-        return Status::Corruption(At(info.name, range.offset + i * row_bytes) + ": raw vector does not match its crc32c");
+        return Status::Corruption(At(info.name, range.offset + i * row_bytes) +
+                                  ": raw vector does not match its crc32c");
       }
       std::memcpy(vector.data(), floats.data(), floats.size());
       visit(ordinal, vector);
@@ -73,8 +74,8 @@ Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
 namespace {
 
 // The primary rows of some consecutive blocks of a segment.
-Status VisitBlocks(const ReadPath& path, const Snapshot& snapshot, std::span<const BlockAddress> blocks, ScanParts parts,
-                   const Context& context, const std::function<Status(uint32_t, Row)>& visit) {
+Status VisitBlocks(const ReadPath& path, const Snapshot& snapshot, std::span<const BlockAddress> blocks,
+                   ScanParts parts, const Context& context, const std::function<Status(uint32_t, Row)>& visit) {
   const SegmentSchema& schema = snapshot.head.schema;
   const SegmentInfo& info = snapshot.head.segments[blocks.front().segment];
   std::vector<Extent> extents;
@@ -121,8 +122,9 @@ Status ScanSegment(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
 BlockAddress PrimaryBlock(const Snapshot& snapshot, uint32_t segment, uint32_t ordinal) {
   // Empty blocks share their first ordinal with the next one, so the last block that begins at or before it is the one.
   std::vector<BlockAddress> blocks = SegmentBlocks(snapshot, segment);
-  auto after = std::upper_bound(blocks.begin(), blocks.end(), ordinal,
-                                [](uint32_t wanted, const BlockAddress& block) { return wanted < block.first_ordinal; });
+  auto after = std::upper_bound(blocks.begin(), blocks.end(), ordinal, [](uint32_t wanted, const BlockAddress& block) {
+    return wanted < block.first_ordinal;
+  });
   return *(after - 1);
 }
 

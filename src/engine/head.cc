@@ -77,9 +77,7 @@ std::string EncodeBody(const Head& head) {
 
 Nonce MakeNonce(Random& random) { return {random.Next(), random.Next()}; }
 
-std::string NonceHex(const Nonce& nonce) {
-  return ToHex({reinterpret_cast<const char*>(nonce.data()), sizeof(nonce)});
-}
+std::string NonceHex(const Nonce& nonce) { return ToHex({reinterpret_cast<const char*>(nonce.data()), sizeof(nonce)}); }
 
 std::string EncodeHead(const Head& head) {
   std::string body = EncodeBody(head);
@@ -116,7 +114,8 @@ Result<Head> DecodeHead(std::string_view bytes) {
   Decoder in(body);
   auto features = in.Fixed<uint16_t>();
   if (features > 0) {
-    return Status::Unsupported("head: needs the feature '" + std::string(in.Bytes()) + "', which this build does not know");
+    return Status::Unsupported("head: needs the feature '" + std::string(in.Bytes()) +
+                               "', which this build does not know");
   }
   Head head;
   head.collection = GetNonce(in);

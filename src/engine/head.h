@@ -26,7 +26,7 @@ std::string NonceHex(const Nonce& nonce);
 
 // Where a writer's last commit is on record, so that a commit whose answer was lost can be told from one that failed.
 struct WriterSlot {
-  Nonce writer{};  // of one handle
+  Nonce writer{};              // of one handle
   uint64_t epoch = 0;          // how often the slot was claimed
   uint64_t last_sequence = 0;  // of that writer's commits; the first is 1
   int64_t last_commit_ms = 0;  // the head's commit_ms of that commit

@@ -20,7 +20,8 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, const Context& context) 
     std::lock_guard lock(mutex_);
     for (const SegmentInfo& segment : snapshot.head.segments) {
       if (filters_.count(segment.name) != 0) continue;
-      extents.push_back({segment.name, segment.filter.offset, static_cast<uint32_t>(segment.filter.length), segment.filter_crc32c});
+      extents.push_back(
+          {segment.name, segment.filter.offset, static_cast<uint32_t>(segment.filter.length), segment.filter_crc32c});
     }
   }
   if (extents.empty()) return Status::Ok();
@@ -35,7 +36,8 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, const Context& context) 
   return Status::Ok();
 }
 
-Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std::span<const Key> keys, const Context& context) {
+Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std::span<const Key> keys,
+                                                   const Context& context) {
   struct Probe {
     size_t key;
     uint32_t segment;
@@ -102,8 +104,8 @@ std::string Where(const ObjectRange& range) { return range.object + ": at " + st
 
 }  // namespace
 
-Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<const RowAddress> addresses, RowParts parts,
-                const Context& context, std::span<Row> rows) {
+Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<const RowAddress> addresses,
+                RowParts parts, const Context& context, std::span<Row> rows) {
   std::vector<ObjectRange> ranges;
   for (const RowAddress& address : addresses) {
     const SegmentInfo& segment = *address.segment;
@@ -123,7 +125,8 @@ Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<con
     RETURN_IF_ERROR(vector.status);
     RETURN_IF_ERROR(document.status);
     if (parts.vector) {
-      RETURN_IF_ERROR(DecodeVector(vector.bytes, addresses[i], schema.dimension, rows[i]).WithContext(Where(ranges[2 * i])));
+      RETURN_IF_ERROR(
+          DecodeVector(vector.bytes, addresses[i], schema.dimension, rows[i]).WithContext(Where(ranges[2 * i])));
     }
     if (parts.document) {
       RETURN_IF_ERROR(DecodeDocument(document.bytes, rows[i]).WithContext(Where(ranges[2 * i + 1])));

@@ -26,8 +26,8 @@ class KeyLookup {
  public:
   explicit KeyLookup(const ReadPath& path) : path_(path) {}
 
-  // Where each of `keys` lies in the snapshot's segments; absent ones are left out. Filters are read once per segment (one
-  // wave) and kept; then one wave for the pages, and seldom a second one for pages that ran over.
+  // Where each of `keys` lies in the snapshot's segments; absent ones are left out. Filters are read once per segment
+  // (one wave) and kept; then one wave for the pages, and seldom a second one for pages that ran over.
   Result<std::map<size_t, KeyPlace>> Find(const Snapshot& snapshot, std::span<const Key> keys, const Context& context);
 
  private:
@@ -48,7 +48,7 @@ struct RowAddress {
   const SegmentInfo* segment = nullptr;
   KeyLocation location;
 };
-Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<const RowAddress> addresses, RowParts parts,
-                const Context& context, std::span<Row> rows);
+Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<const RowAddress> addresses,
+                RowParts parts, const Context& context, std::span<Row> rows);
 
 }  // namespace isotherm

@@ -11,14 +11,15 @@
 
 namespace isotherm {
 
-// The failure of a write to an object that no head names: whether it is there makes no difference to anybody, so kUnknown,
-// which would promise the caller an outcome, becomes kUnavailable.
+// The failure of a write to an object that no head names: whether it is there makes no difference to anybody, so
+// kUnknown, which would promise the caller an outcome, becomes kUnavailable.
 inline Status WithoutOutcome(const Status& status) {
   if (status.code() != StatusCode::kUnknown) return status;
   return Status::Unavailable(status.message());
 }
 
-// Calls `produce` with a sink for the object's bytes, and publishes it when that returns ok. Nothing is visible otherwise.
+// Calls `produce` with a sink for the object's bytes, and publishes it when that returns ok. Nothing is visible
+// otherwise.
 template <typename T>
 Result<T> WriteObject(BlobStore& store, const Context& context, const std::string& name,
                       const std::function<Result<T>(const ByteSink&)>& produce) {

@@ -15,16 +15,20 @@ constexpr size_t kMaxFilterColumns = 64;
 
 Status CheckCreate(const CreateOptions& create) {
   if (create.dimension == 0 || create.dimension > kMaxDimension) {
-    return Status::InvalidArgument("dimension " + std::to_string(create.dimension) + "; 1 to " + std::to_string(kMaxDimension) + " are allowed");
+    return Status::InvalidArgument("dimension " + std::to_string(create.dimension) + "; 1 to " +
+                                   std::to_string(kMaxDimension) + " are allowed");
   }
   if (create.metric < Metric::kL2 || create.metric > Metric::kInnerProduct) {
-    return Status::InvalidArgument("metric " + std::to_string(static_cast<int>(create.metric)) + " is none of kL2, kCosine, kInnerProduct");
+    return Status::InvalidArgument("metric " + std::to_string(static_cast<int>(create.metric)) +
+                                   " is none of kL2, kCosine, kInnerProduct");
   }
   if (create.key_type != KeyType::kInteger && create.key_type != KeyType::kString) {
-    return Status::InvalidArgument("key type " + std::to_string(static_cast<int>(create.key_type)) + " is neither kInteger nor kString");
+    return Status::InvalidArgument("key type " + std::to_string(static_cast<int>(create.key_type)) +
+                                   " is neither kInteger nor kString");
   }
   if (create.filter_columns.size() > kMaxFilterColumns) {
-    return Status::InvalidArgument(std::to_string(create.filter_columns.size()) + " filter columns; at most " + std::to_string(kMaxFilterColumns) + " are allowed");
+    return Status::InvalidArgument(std::to_string(create.filter_columns.size()) + " filter columns; at most " +
+                                   std::to_string(kMaxFilterColumns) + " are allowed");
   }
   std::vector<std::string> names = create.filter_columns;
   std::sort(names.begin(), names.end());
@@ -49,12 +53,15 @@ Status CheckAlike(const CreateOptions& create, const SegmentSchema& schema) {
     return differs("dimension", std::to_string(schema.dimension), std::to_string(create.dimension));
   }
   if (schema.metric != create.metric) return differs("metric", MetricName(schema.metric), MetricName(create.metric));
-  if (schema.key_type != create.key_type) return Status::InvalidArgument("the collection exists with another type of keys");
-  if (schema.filter_columns != create.filter_columns) return Status::InvalidArgument("the collection exists with other filter columns");
+  if (schema.key_type != create.key_type)
+    return Status::InvalidArgument("the collection exists with another type of keys");
+  if (schema.filter_columns != create.filter_columns)
+    return Status::InvalidArgument("the collection exists with other filter columns");
   return Status::Ok();
 }
 
-Result<std::shared_ptr<const Snapshot>> CreateCollection(const ReadPath& path, const CreateOptions& create, const Context& context) {
+Result<std::shared_ptr<const Snapshot>> CreateCollection(const ReadPath& path, const CreateOptions& create,
+                                                         const Context& context) {
   RETURN_IF_ERROR(ProbeStore(*path.store, *path.env->random, context));
   Head head;
   head.schema = {create.dimension, create.metric, create.key_type, create.filter_columns};
@@ -72,7 +79,8 @@ std::string CacheDirectory(const std::string& cache_dir, const BlobStore& store)
   return cache_dir + "/" + ToHex({reinterpret_cast<const char*>(digest.data()), 8});
 }
 
-Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store, const Options& options, std::string* note) {
+Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store, const Options& options,
+                                               std::string* note) {
   auto path = std::make_unique<ReadPath>();
   path->env = options.env != nullptr ? options.env : Environment::Default();
   path->store = std::make_shared<MeteringBlobStore>(std::move(store), path->env);
@@ -99,7 +107,8 @@ Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store,
 
 }  // namespace
 
-Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options, const Context& context) {
+Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options,
+                                         const Context& context) {
   if (store == nullptr) return Status::InvalidArgument("the store is null");
   if (options.create) {
     RETURN_IF_ERROR(CheckCreate(*options.create));

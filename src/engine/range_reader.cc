@@ -43,7 +43,8 @@ RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const 
     order.push_back(i);
   }
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return wanted[a].object != wanted[b].object ? wanted[a].object < wanted[b].object : wanted[a].offset < wanted[b].offset;
+    return wanted[a].object != wanted[b].object ? wanted[a].object < wanted[b].object
+                                                : wanted[a].offset < wanted[b].offset;
   });
   std::vector<Request> requests;
   std::vector<size_t> request_of(wanted.size(), 0);
@@ -68,7 +69,8 @@ RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const 
     StatusCode code = results[r].status.code();
     // The head says that these bytes are there.
     bool absent = code == StatusCode::kNotFound || code == StatusCode::kInvalidArgument;
-    failures[r] = absent ? Status::Corruption(*requests[r].object + ": " + results[r].status.message()) : results[r].status;
+    failures[r] =
+        absent ? Status::Corruption(*requests[r].object + ": " + results[r].status.message()) : results[r].status;
     out.buffers.push_back(std::move(results[r].data));
   }
   for (size_t i : order) {
@@ -77,8 +79,9 @@ RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const 
     if (!failures[r].ok()) {
       out.ranges[i].status = failures[r];
     } else if (begin + wanted[i].length > out.buffers[r].size()) {
-      out.ranges[i].status = Status::Corruption(wanted[i].object + ": truncated; bytes " + std::to_string(wanted[i].offset) +
-                                                " to " + std::to_string(wanted[i].offset + wanted[i].length) + " are missing");
+      out.ranges[i].status =
+          Status::Corruption(wanted[i].object + ": truncated; bytes " + std::to_string(wanted[i].offset) + " to " +
+                             std::to_string(wanted[i].offset + wanted[i].length) + " are missing");
     } else {
       out.ranges[i].bytes = std::string_view(out.buffers[r]).substr(begin, wanted[i].length);
     }

@@ -31,8 +31,8 @@ struct RangeReads {
   std::vector<RangeRead> ranges;  // ranges[i] answers wanted[i]
 };
 
-// Ranges of one object with at most `max_gap_bytes` between them are read by one request of at most 8 MiB (a longer range
-// by one of its own). An object that is missing or ends too early is kCorruption: the head says that it is there.
+// Ranges of one object with at most `max_gap_bytes` between them are read by one request of at most 8 MiB (a longer
+// range by one of its own). An object that is missing or ends too early is kCorruption: the head says that it is there.
 // With a cache, what KeepRange put there is not read.
 RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const ObjectRange> wanted,
                       uint64_t max_gap_bytes = 32 << 10, BlockCache* cache = nullptr);

@@ -49,7 +49,8 @@ void RowTable::Add(Row row) {
 }
 
 void RowTable::RemoveFirst(size_t count) {
-  std::vector<Row> rest(std::make_move_iterator(rows_.begin() + static_cast<ptrdiff_t>(count)), std::make_move_iterator(rows_.end()));
+  std::vector<Row> rest(std::make_move_iterator(rows_.begin() + static_cast<ptrdiff_t>(count)),
+                        std::make_move_iterator(rows_.end()));
   *this = RowTable(std::move(rest));
 }
 

@@ -20,7 +20,7 @@ namespace isotherm {
 namespace {
 
 constexpr size_t kQueriesPerRound = 32;      // of a batch: bounds the blocks that are held at once
-constexpr uint32_t kMaxGapBytes = 16 << 10;   // between extents, what is cached already among them
+constexpr uint32_t kMaxGapBytes = 16 << 10;  // between extents, what is cached already among them
 
 // A block that was read for this search.
 struct Block {
@@ -43,7 +43,9 @@ Metadata PickColumns(const Metadata& metadata, const std::vector<std::string>& c
   return picked;
 }
 
-bool NearerHit(const Hit& a, const Hit& b) { return a.distance != b.distance ? a.distance < b.distance : a.key < b.key; }
+bool NearerHit(const Hit& a, const Hit& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.key < b.key;
+}
 
 // One hit and where the rest of its row lies.
 struct FoundRow {
@@ -132,7 +134,8 @@ class Round {
     std::vector<Extent> extents;
     for (size_t q = 0; q < plan.size(); ++q) {
       for (const BlockAddress& address : plan[q]) {
-        auto [at, fresh] = index.try_emplace({address.segment, address.extent.offset}, static_cast<uint32_t>(blocks_.size()));
+        auto [at, fresh] =
+            index.try_emplace({address.segment, address.extent.offset}, static_cast<uint32_t>(blocks_.size()));
         if (fresh) {
           blocks_.push_back({address, {}, {}});
           extents.push_back(address.extent);
@@ -199,7 +202,8 @@ class Round {
     found.hit.key = view.key(candidate.position);
     found.hit.distance = candidate.distance;
     found.hit.metadata = view.columns().Row(schema_.filter_columns, candidate.position);
-    found.address = {SegmentOf(snapshot_, block.address.segment, ordinal), {ordinal, view.document(candidate.position)}};
+    found.address = {SegmentOf(snapshot_, block.address.segment, ordinal),
+                     {ordinal, view.document(candidate.position)}};
     return found;
   }
 
@@ -210,7 +214,8 @@ class Round {
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
       RETURN_IF_ERROR(ScanVectors(path_, snapshot_, s, context_, [&](uint32_t ordinal, std::span<const float> row) {
         for (size_t q = 0; q < queries_.size(); ++q) {
-          candidates[q].Add({ExactDistance(schema_.metric, queries_[q], row), 0, (uint64_t{s} << 32) | ordinal, s, ordinal});
+          candidates[q].Add(
+              {ExactDistance(schema_.metric, queries_[q], row), 0, (uint64_t{s} << 32) | ordinal, s, ordinal});
         }
       }));
     }
@@ -219,7 +224,8 @@ class Round {
     for (size_t q = 0; q < queries_.size(); ++q) {
       for (const SegmentInfo& segment : snapshot_.head.segments) results_[q].explain.distances_exact += segment.rows;
       winners[q] = candidates[q].Take();
-      for (const Candidate& winner : winners[q]) plan[q].push_back(PrimaryBlock(snapshot_, winner.source, winner.position));
+      for (const Candidate& winner : winners[q])
+        plan[q].push_back(PrimaryBlock(snapshot_, winner.source, winner.position));
     }
     ASSIGN_OR_RETURN(auto blocks_of, ReadBlocks(plan));
     std::vector<std::vector<FoundRow>> found(queries_.size());
@@ -228,7 +234,8 @@ class Round {
         const Block& block = blocks_[blocks_of[q][i]];
         Candidate at = winners[q][i];
         at.position -= block.address.first_ordinal;
-        if (at.position >= block.view.primary_rows()) return Status::Corruption(block.address.extent.object + ": rows missing");
+        if (at.position >= block.view.primary_rows())
+          return Status::Corruption(block.address.extent.object + ": rows missing");
         found[q].push_back(Describe(block, at));
       }
       results_[q].explain.score_ns = Now() - begin;
@@ -301,8 +308,8 @@ TableHits SearchTable(const RowTable& table, const SegmentSchema& schema, std::s
 Status CheckSearch(const SegmentSchema& schema, std::span<const float> queries, const SearchOptions& options) {
   if (options.k == 0) return Status::InvalidArgument("k is 0; at least 1 row must be asked for");
   if (queries.empty() || queries.size() % schema.dimension != 0) {
-    return Status::InvalidArgument("query of " + std::to_string(queries.size()) + " numbers; the collection's dimension is " +
-                                   std::to_string(schema.dimension));
+    return Status::InvalidArgument("query of " + std::to_string(queries.size()) +
+                                   " numbers; the collection's dimension is " + std::to_string(schema.dimension));
   }
   for (size_t i = 0; i < queries.size(); i += schema.dimension) {
     RETURN_IF_ERROR(CheckVector(schema, queries.subspan(i, schema.dimension)).WithContext("query"));
@@ -310,9 +317,9 @@ Status CheckSearch(const SegmentSchema& schema, std::span<const float> queries, 
   return Status::Ok();
 }
 
-Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot& snapshot, std::span<const float> queries,
-                                            const SearchOptions& options, std::vector<TableHits> pending,
-                                            const Context& context) {
+Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot& snapshot,
+                                            std::span<const float> queries, const SearchOptions& options,
+                                            std::vector<TableHits> pending, const Context& context) {
   size_t dimension = snapshot.head.schema.dimension;
   size_t count = queries.size() / dimension;
   std::vector<SearchResult> results;

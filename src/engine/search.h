@@ -22,8 +22,8 @@ TableHits SearchTable(const RowTable& table, const SegmentSchema& schema, std::s
 Status CheckSearch(const SegmentSchema& schema, std::span<const float> queries, const SearchOptions& options);
 
 // `queries`: n x dimension, checked; pending[i]: the hits of query i among rows that are in no snapshot yet.
-Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot& snapshot, std::span<const float> queries,
-                                            const SearchOptions& options, std::vector<TableHits> pending,
-                                            const Context& context);
+Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot& snapshot,
+                                            std::span<const float> queries, const SearchOptions& options,
+                                            std::vector<TableHits> pending, const Context& context);
 
 }  // namespace isotherm

@@ -38,11 +38,13 @@ Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const H
     std::vector<FetchedExtent> fetched = path.Fetch(context, {&extent, 1}, {}, nullptr);
     RETURN_IF_ERROR(fetched[0].status);
     block = fetched[0].block;
-    if (Sha256Hex(block.bytes()) != ref.sha256_hex) return Status::Corruption(extent.object + ": does not match its SHA-256");
+    if (Sha256Hex(block.bytes()) != ref.sha256_hex)
+      return Status::Corruption(extent.object + ": does not match its SHA-256");
   }
   if (path.disk != nullptr) path.disk->PutHint(HintName(path), ref.sha256_hex);
   ASSIGN_OR_RETURN(Routing routing, DecodeRouting(block.bytes(), head.segments));
-  if (routing.dimension != head.schema.dimension) return Status::Corruption("routing object: dimension differs from the head's");
+  if (routing.dimension != head.schema.dimension)
+    return Status::Corruption("routing object: dimension differs from the head's");
   return std::make_shared<const Routing>(std::move(routing));
 }
 
@@ -75,7 +77,8 @@ std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64
   return snapshot;
 }
 
-Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous, const Context& context) {
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
+                                                     const Context& context) {
   bool routing_at_hand = previous != nullptr || (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
   std::vector<ReadRequest> requests{{kHeadObject, {}, {}}};
   if (!routing_at_hand) requests.push_back({kRoutingObject, {}, {}});
@@ -143,7 +146,8 @@ std::vector<BlockAddress> SegmentBlocks(const Snapshot& snapshot, uint32_t segme
   uint64_t offset = info.codes.offset;
   uint32_t ordinal = info.first_ordinal;
   for (const BlockInfo& block : info.blocks) {
-    blocks.push_back({{info.name, offset, block.length, block.crc32c}, kNoCell, block.rows, segment, ordinal, block.primary_rows});
+    blocks.push_back(
+        {{info.name, offset, block.length, block.crc32c}, kNoCell, block.rows, segment, ordinal, block.primary_rows});
     offset += block.length;
     ordinal += block.primary_rows;
   }
@@ -152,7 +156,9 @@ std::vector<BlockAddress> SegmentBlocks(const Snapshot& snapshot, uint32_t segme
 
 const SegmentInfo* SegmentOf(const Snapshot& snapshot, uint32_t segment, uint32_t ordinal) {
   const SegmentInfo& own = snapshot.head.segments[segment];
-  auto holds = [ordinal](const SegmentInfo& s) { return ordinal >= s.first_ordinal && ordinal - s.first_ordinal < s.rows; };
+  auto holds = [ordinal](const SegmentInfo& s) {
+    return ordinal >= s.first_ordinal && ordinal - s.first_ordinal < s.rows;
+  };
   if (own.kind == SegmentKind::kFlat) return holds(own) ? &own : nullptr;
   for (const SegmentInfo& other : snapshot.head.segments) {
     if (other.kind == SegmentKind::kCells && holds(other)) return &other;

@@ -48,7 +48,8 @@ struct ReadPath {
 // Reads the head and, at the same time, the routing object: one wave, if the copy under the well-known name is the one
 // that the head goes with, else two. With a disk cache that knows a routing object of this collection, only the head.
 // `previous` (may be null): only the head is read, and its routing object is taken over unless the head names another.
-Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous, const Context& context);
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
+                                                     const Context& context);
 
 // A snapshot of a head that this handle wrote itself.
 std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,

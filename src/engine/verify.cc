@@ -24,7 +24,8 @@ class Verification {
         schema_(snapshot.head.schema),
         progress_(progress),
         context_(context),
-        store_only_(path.store, std::make_shared<BlockCache>(BlockCacheOptions{.capacity_bytes = 0}), nullptr, path.env, kCacheScope) {}
+        store_only_(path.store, std::make_shared<BlockCache>(BlockCacheOptions{.capacity_bytes = 0}), nullptr, path.env,
+                    kCacheScope) {}
 
   Result<VerifyReport> Run() {
     report_.objects = 1;
@@ -42,8 +43,8 @@ class Verification {
     if (report_.problems.size() < kMaxProblems) report_.problems.push_back(text);
   }
 
-  // Corruption becomes a problem of the report, and so does a format of later days in a collection of these; anything else
-  // ends the verification.
+  // Corruption becomes a problem of the report, and so does a format of later days in a collection of these; anything
+  // else ends the verification.
   Status Note(const Status& status) {
     if (status.code() != StatusCode::kCorruption && status.code() != StatusCode::kUnsupported) return status;
     Problem(status.message());
@@ -91,17 +92,20 @@ class Verification {
     ObjectRange ranges[] = {{info.name, 0, header.size()}, {info.name, info.tail.offset, info.tail.length}};
     RangeReads read = ReadRanges(*path_.store, context_, ranges);
     if (!read.ranges[0].status.ok()) return Note(read.ranges[0].status);
-    if (read.ranges[0].bytes != header) Problem(info.name + ": the header at offset 0 is not that of this collection's segments");
+    if (read.ranges[0].bytes != header)
+      Problem(info.name + ": the header at offset 0 is not that of this collection's segments");
     if (!read.ranges[1].status.ok()) return Note(read.ranges[1].status);
     report_.extents += 2;
     report_.bytes += header.size() + info.tail.length;
     SegmentSchema schema;
     auto tail = ParseTail(read.ranges[1].bytes, &schema);
     if (!tail.ok()) return Note(tail.status().WithContext(info.name + ": at " + std::to_string(info.tail.offset)));
-    if (tail->name != info.name || tail->rows != info.rows || tail->bytes != info.bytes || tail->tail_crc32c != info.tail_crc32c) {
+    if (tail->name != info.name || tail->rows != info.rows || tail->bytes != info.bytes ||
+        tail->tail_crc32c != info.tail_crc32c) {
       Problem(info.name + ": the tail tells of another segment than the head");
     }
-    if (schema.dimension != schema_.dimension || schema.metric != schema_.metric || schema.key_type != schema_.key_type) {
+    if (schema.dimension != schema_.dimension || schema.metric != schema_.metric ||
+        schema.key_type != schema_.key_type) {
       Problem(info.name + ": the tail's dimension, metric or type of keys differ from the head's");
     }
     return Status::Ok();
@@ -123,10 +127,12 @@ class Verification {
       entries += view->rows();
       for (uint32_t row = 0; row < view->rows(); ++row) {
         if (SegmentOf(snapshot_, index, view->ordinal(row)) != nullptr) continue;
-        Problem(info.name + ": block at " + std::to_string(blocks[b].extent.offset) + ": names a row that is in no segment");
+        Problem(info.name + ": block at " + std::to_string(blocks[b].extent.offset) +
+                ": names a row that is in no segment");
       }
     }
-    if (entries != info.entries && report_.problems.empty()) Problem(info.name + ": number of entries differs from the head's");
+    if (entries != info.entries && report_.problems.empty())
+      Problem(info.name + ": number of entries differs from the head's");
     return Status::Ok();
   }
 
@@ -151,14 +157,16 @@ class Verification {
   }
 
   Status CheckKeys(const SegmentInfo& info, const std::set<uint64_t>& hashes) {
-    ASSIGN_OR_RETURN(auto filter, Read({info.name, info.filter.offset, static_cast<uint32_t>(info.filter.length), info.filter_crc32c}));
+    ASSIGN_OR_RETURN(auto filter, Read({info.name, info.filter.offset, static_cast<uint32_t>(info.filter.length),
+                                        info.filter_crc32c}));
     std::set<uint64_t> listed;
     for (uint32_t page = 0; page < info.key_pages(); ++page) {
       ObjectRange range{info.name, info.keys.offset + uint64_t{page} * kKeyPageBytes, kKeyPageBytes};
       RangeReads read = ReadRanges(*path_.store, context_, {&range, 1});
       Status status = read.ranges[0].status;
       if (status.ok()) {
-        status = VisitKeyPage(read.ranges[0].bytes, [&](uint64_t hash, std::string_view, const KeyLocation&) { listed.insert(hash); });
+        status = VisitKeyPage(read.ranges[0].bytes,
+                              [&](uint64_t hash, std::string_view, const KeyLocation&) { listed.insert(hash); });
       }
       RETURN_IF_ERROR(Note(status.WithContext(info.name + ": key page at " + std::to_string(range.offset))));
       ++report_.extents;

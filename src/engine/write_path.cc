@@ -22,11 +22,13 @@ std::vector<Key> FirstKeys(const RowTable& table, size_t count) {
 
 Status CheckKey(const Key& key, KeyType type) {
   if (key.type() != type) {
-    return Status::InvalidArgument("key " + key.ToString() + " is " + (key.type() == KeyType::kInteger ? "an integer" : "a string") +
-                                   "; this collection's keys are " + (type == KeyType::kInteger ? "integers" : "strings"));
+    return Status::InvalidArgument(
+        "key " + key.ToString() + " is " + (key.type() == KeyType::kInteger ? "an integer" : "a string") +
+        "; this collection's keys are " + (type == KeyType::kInteger ? "integers" : "strings"));
   }
   if (type == KeyType::kString && (key.text().empty() || key.text().size() > kMaxKeyBytes)) {
-    return Status::InvalidArgument("key of " + std::to_string(key.text().size()) + " bytes; 1 to " + std::to_string(kMaxKeyBytes) + " are allowed");
+    return Status::InvalidArgument("key of " + std::to_string(key.text().size()) + " bytes; 1 to " +
+                                   std::to_string(kMaxKeyBytes) + " are allowed");
   }
   return Status::Ok();
 }
@@ -39,13 +41,15 @@ Status CheckMetadata(const Metadata& metadata) {
     }
     if (value.type() != Value::Type::kArray) continue;
     for (const Value& item : value.as_array()) {
-      if (item.type() == Value::Type::kArray) return Status::InvalidArgument("metadata field '" + name + "': an array inside an array");
+      if (item.type() == Value::Type::kArray)
+        return Status::InvalidArgument("metadata field '" + name + "': an array inside an array");
     }
   }
   std::string encoded;
   PutMetadata(encoded, metadata);
   if (encoded.size() > kMaxMetadataBytes) {
-    return Status::InvalidArgument("metadata of " + std::to_string(encoded.size()) + " bytes; at most " + std::to_string(kMaxMetadataBytes) + " are allowed");
+    return Status::InvalidArgument("metadata of " + std::to_string(encoded.size()) + " bytes; at most " +
+                                   std::to_string(kMaxMetadataBytes) + " are allowed");
   }
   return Status::Ok();
 }
@@ -93,7 +97,8 @@ Status CollectionImpl::InsertBatch(std::vector<Row> rows, const Context& context
   RETURN_IF_ERROR(CheckWritable());
   std::vector<Key> keys;
   for (const Row& row : rows) {
-    if (pending_.Find(row.key) != nullptr) return Status::AlreadyExists("key " + row.key.ToString() + " is there already");
+    if (pending_.Find(row.key) != nullptr)
+      return Status::AlreadyExists("key " + row.key.ToString() + " is there already");
     keys.push_back(row.key);
   }
   std::vector<Key> sorted = keys;
@@ -158,7 +163,8 @@ Status CollectionImpl::OtherWasFaster() const {
   return Status::Conflict("another writer committed version " + std::to_string(snapshot()->head.version) + " first");
 }
 
-Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, size_t count, bool force_segment, const Context& context) {
+Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, size_t count, bool force_segment,
+                                           const Context& context) {
   Head next = base.head;
   size_t bytes = base.rows.encoded_bytes() + pending_.encoded_bytes();
   uint64_t room = next.segments.empty() ? options_.inline_bytes : options_.inline_bytes / 8;
@@ -166,7 +172,8 @@ Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, size_t count, b
   rows.insert(rows.end(), pending_.rows().begin(), pending_.rows().begin() + static_cast<ptrdiff_t>(count));
   if (force_segment || bytes > room) {
     std::string name = "segment-" + NonceHex(MakeNonce(*path_->env->random));
-    ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
+    ASSIGN_OR_RETURN(SegmentInfo info,
+                     WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
                        return WriteFlatSegment(next.schema, name, rows, sink);
                      }));
     new_segment_ = name;
@@ -182,7 +189,8 @@ Status CollectionImpl::AfterSwap(SwapResult swap, size_t count, const Context& c
   uncertain_ = swap.outcome == SwapOutcome::kUncertain;
   uncertain_rows_ = uncertain_ ? count : 0;
   if (uncertain_) {
-    return Status::Unknown("the commit may or may not have happened (" + swap.status.ToString() + "); call Commit again to settle it");
+    return Status::Unknown("the commit may or may not have happened (" + swap.status.ToString() +
+                           "); call Commit again to settle it");
   }
   *landed = swap.outcome == SwapOutcome::kLanded;
   std::string segment = std::exchange(new_segment_, {});
@@ -190,7 +198,8 @@ Status CollectionImpl::AfterSwap(SwapResult swap, size_t count, const Context& c
   if (swap.outcome == SwapOutcome::kFenced) {
     RETURN_IF_ERROR(Adopt(std::move(swap.head), 0, context));
     return Status::Fenced(
-        "whether the commit happened can't be told any more: it was not settled within an hour, and another writer took over "
+        "whether the commit happened can't be told any more: it was not settled within an hour, and another writer "
+        "took over "
         "this one's place in the head. The rows are still pending: Commit says kAlreadyExists if they are there");
   }
   if (!segment.empty()) {

@@ -73,7 +73,8 @@ class WardOrder {
     return best_tree;
   }
 
-  // `b` becomes part of `a`; of the four ways to put the two lists end to end, the one whose meeting leaves are nearest.
+  // `b` becomes part of `a`; of the four ways to put the two lists end to end, the one whose meeting leaves are
+  // nearest.
   void Join(uint32_t a, uint32_t b) {
     Subtree& left = trees_[a];
     Subtree& right = trees_[b];
@@ -110,10 +111,12 @@ void OrderPart(std::span<const float> centroids, uint32_t dimension, std::span<c
     return;
   }
   auto distance = [&](uint32_t a, uint32_t b) {
-    return simd::Active().l2_f32(centroids.data() + size_t{a} * dimension, centroids.data() + size_t{b} * dimension, dimension);
+    return simd::Active().l2_f32(centroids.data() + size_t{a} * dimension, centroids.data() + size_t{b} * dimension,
+                                 dimension);
   };
   auto farthest = [&](uint32_t from) {
-    return *std::max_element(cells.begin(), cells.end(), [&](uint32_t a, uint32_t b) { return distance(from, a) < distance(from, b); });
+    return *std::max_element(cells.begin(), cells.end(),
+                             [&](uint32_t a, uint32_t b) { return distance(from, a) < distance(from, b); });
   };
   uint32_t one = farthest(cells.front());
   uint32_t other = farthest(one);
@@ -128,7 +131,8 @@ void OrderPart(std::span<const float> centroids, uint32_t dimension, std::span<c
 
 }  // namespace
 
-std::vector<uint32_t> OrderCells(std::span<const float> centroids, uint32_t dimension, std::span<const uint32_t> sizes) {
+std::vector<uint32_t> OrderCells(std::span<const float> centroids, uint32_t dimension,
+                                 std::span<const uint32_t> sizes) {
   std::vector<uint32_t> cells(sizes.size());
   std::iota(cells.begin(), cells.end(), 0);
   std::vector<uint32_t> order;

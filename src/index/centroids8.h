@@ -8,7 +8,7 @@
 namespace isotherm {
 
 struct Centroids8 {
-  std::vector<float> scales;   // one a cell
+  std::vector<float> scales;  // one a cell
   std::vector<int8_t> codes;  // cells x dimension
 };
 

@@ -17,7 +17,8 @@ constexpr uint32_t kSettlingRounds = 3;  // the last ones, without moving cells
 
 // Each row goes to the nearest of its cell's neighbours.
 void Reassign(std::span<const float> rows, uint32_t dimension, const std::vector<float>& centroids,
-              const std::vector<std::vector<uint32_t>>& neighbours, Executor& executor, std::vector<uint32_t>& cell_of) {
+              const std::vector<std::vector<uint32_t>>& neighbours, Executor& executor,
+              std::vector<uint32_t>& cell_of) {
   ForRows(&executor, cell_of.size(), [&](size_t i) {
     const simd::Kernels& kernels = simd::Active();
     const float* row = rows.data() + i * dimension;
@@ -31,8 +32,8 @@ void Reassign(std::span<const float> rows, uint32_t dimension, const std::vector
   });
 }
 
-// Moves the centroids of the smallest cells into the largest ones, as long as these hold more than the limit; their rows
-// are handed to the nearest other cell. Returns how many were moved.
+// Moves the centroids of the smallest cells into the largest ones, as long as these hold more than the limit; their
+// rows are handed to the nearest other cell. Returns how many were moved.
 size_t SplitLargeCells(std::span<const float> rows, uint32_t dimension, const Membership& members, float max_factor,
                        const std::vector<std::vector<uint32_t>>& neighbours, SplitMix64& random,
                        std::vector<float>& centroids, std::vector<uint32_t>& cell_of) {
@@ -40,7 +41,8 @@ size_t SplitLargeCells(std::span<const float> rows, uint32_t dimension, const Me
   auto limit = static_cast<uint32_t>(max_factor * static_cast<float>(cell_of.size()) / static_cast<float>(cells)) + 1;
   std::vector<uint32_t> by_size(cells);
   std::iota(by_size.begin(), by_size.end(), 0);
-  std::stable_sort(by_size.begin(), by_size.end(), [&](uint32_t a, uint32_t b) { return members.size(a) < members.size(b); });
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](uint32_t a, uint32_t b) { return members.size(a) < members.size(b); });
   std::vector<bool> moved(cells, false);
   size_t moves = 0;
   for (; moves < cells / 2; ++moves) {
@@ -48,9 +50,11 @@ size_t SplitLargeCells(std::span<const float> rows, uint32_t dimension, const Me
     uint32_t small = by_size[moves];
     if (members.size(large) <= limit || members.size(small) * 2 > members.size(large)) break;
     uint32_t pick = members.of(large)[random.Below(members.size(large))];
-    std::copy_n(rows.data() + size_t{pick} * dimension, dimension, centroids.begin() + static_cast<ptrdiff_t>(size_t{small} * dimension));
+    std::copy_n(rows.data() + size_t{pick} * dimension, dimension,
+                centroids.begin() + static_cast<ptrdiff_t>(size_t{small} * dimension));
     moved[small] = true;
-    // The cells of a row's old neighbourhood must stay reachable: members of the dissolved cell move to its nearest one.
+    // The cells of a row's old neighbourhood must stay reachable: members of the dissolved cell move to its nearest
+    // one.
     for (uint32_t row : members.of(small)) {
       for (uint32_t next : neighbours[small]) {
         if (next == small || moved[next]) continue;
@@ -65,7 +69,8 @@ size_t SplitLargeCells(std::span<const float> rows, uint32_t dimension, const Me
 }
 
 // For each centroid its nearest ones, itself first.
-std::vector<std::vector<uint32_t>> NeighbourLists(std::span<const float> centroids, uint32_t dimension, Executor& executor) {
+std::vector<std::vector<uint32_t>> NeighbourLists(std::span<const float> centroids, uint32_t dimension,
+                                                  Executor& executor) {
   NearCells near_cells(centroids, dimension, executor);
   std::vector<std::vector<uint32_t>> lists(centroids.size() / dimension);
   executor.ParallelFor(lists.size(), [&](size_t c) {
@@ -76,10 +81,11 @@ std::vector<std::vector<uint32_t>> NeighbourLists(std::span<const float> centroi
   return lists;
 }
 
-// The first clustering: rows picked by chance, and every row at the nearest of them. Groups of cells found one inside the
-// other would be quicker, but no refinement brings them to the same recall.
+// The first clustering: rows picked by chance, and every row at the nearest of them. Groups of cells found one inside
+// the other would be quicker, but no refinement brings them to the same recall.
 Clustering Start(std::span<const float> rows, uint32_t dimension, const KMeansOptions& options, Executor& executor) {
-  Clustering out{SampleCentroids(rows, dimension, options.cells, options.seed), std::vector<uint32_t>(rows.size() / dimension)};
+  Clustering out{SampleCentroids(rows, dimension, options.cells, options.seed),
+                 std::vector<uint32_t>(rows.size() / dimension)};
   NearCells near_cells(out.centroids, dimension, executor);
   ForRows(&executor, out.cell_of.size(),
           [&](size_t i) { out.cell_of[i] = near_cells.Find(rows.data() + i * dimension, 1).front().cell; });

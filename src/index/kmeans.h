@@ -1,5 +1,5 @@
-// Lloyd's k-means in which a row, after the first round, looks at its cell's neighbours only, with cells kept from growing
-// too large.
+// Lloyd's k-means in which a row, after the first round, looks at its cell's neighbours only, with cells kept from
+// growing too large.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,6 @@ using KMeansStep = std::function<bool(uint64_t done, uint64_t total)>;
 
 // `rows`: n x dimension with n ≥ cells ≥ 1. Deterministic for a seed, whatever the number of threads.
 Clustering TrainKMeans(std::span<const float> rows, uint32_t dimension, const KMeansOptions& options,
-                               Executor& executor, const KMeansStep& step);
+                       Executor& executor, const KMeansStep& step);
 
 }  // namespace isotherm

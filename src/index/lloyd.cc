@@ -35,13 +35,15 @@ void UpdateCentroid(std::span<const float> rows, uint32_t dimension, std::span<c
     const float* v = rows.data() + size_t{row} * dimension;
     for (uint32_t i = 0; i < dimension; ++i) sum[i] += v[i];
   }
-  for (uint32_t i = 0; i < dimension; ++i) centroid[i] = static_cast<float>(sum[i] / static_cast<double>(members.size()));
+  for (uint32_t i = 0; i < dimension; ++i)
+    centroid[i] = static_cast<float>(sum[i] / static_cast<double>(members.size()));
   if (spherical) Normalise(centroid, dimension);
 }
 
 }  // namespace
 
-Membership::Membership(std::span<const uint32_t> cell_of, uint32_t cells) : begin_(cells + 1, 0), members_(cell_of.size()) {
+Membership::Membership(std::span<const uint32_t> cell_of, uint32_t cells)
+    : begin_(cells + 1, 0), members_(cell_of.size()) {
   for (uint32_t cell : cell_of) ++begin_[cell + 1];
   std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
   std::vector<uint32_t> next(begin_.begin(), begin_.end() - 1);

@@ -1,5 +1,6 @@
-// The cells nearest to a row. Up to 4,096 cells are all compared; of more, those of the nearest groups of cells. The cells
-// near to a row are not those near to its cell: in many dimensions a list of a cell's neighbours misses half of them.
+// The cells nearest to a row. Up to 4,096 cells are all compared; of more, those of the nearest groups of cells. The
+// cells near to a row are not those near to its cell: in many dimensions a list of a cell's neighbours misses half of
+// them.
 #pragma once
 
 #include <compare>

@@ -39,7 +39,8 @@ uint32_t SecondCell(const float* row, const Partition& partition, std::span<cons
 }
 
 // First and second cell of each row.
-void AssignRows(std::span<const float> rows, const PartitionOptions& options, Executor& executor, Partition& partition) {
+void AssignRows(std::span<const float> rows, const PartitionOptions& options, Executor& executor,
+                Partition& partition) {
   uint32_t dimension = partition.dimension;
   size_t n = rows.size() / dimension;
   NearCells near_cells(partition.centroids, dimension, executor);
@@ -77,16 +78,15 @@ void Reorder(Partition& partition) {
 
 }  // namespace
 
-uint32_t SuggestCells(uint64_t rows) {
-  return static_cast<uint32_t>(std::clamp<uint64_t>(rows / 58, 1, 65536));
-}
+uint32_t SuggestCells(uint64_t rows) { return static_cast<uint32_t>(std::clamp<uint64_t>(rows / 58, 1, 65536)); }
 
 Result<Partition> BuildPartition(std::span<const float> rows, uint32_t dimension, Metric metric,
                                  const PartitionOptions& options, Environment& env, const Context& context,
                                  const std::function<void(uint64_t, uint64_t)>& progress) {
   size_t n = rows.size() / dimension;
   KMeansOptions kmeans;
-  kmeans.cells = static_cast<uint32_t>(std::clamp<uint64_t>(options.cells != 0 ? options.cells : SuggestCells(n), 1, n));
+  kmeans.cells =
+      static_cast<uint32_t>(std::clamp<uint64_t>(options.cells != 0 ? options.cells : SuggestCells(n), 1, n));
   kmeans.seed = options.seed;
   kmeans.refine_rounds = options.refine_rounds;
   kmeans.max_cell_factor = options.max_cell_factor;
@@ -124,9 +124,9 @@ std::vector<uint32_t> RankCells(std::span<const float> query, std::span<const fl
   std::vector<uint32_t> order(cells);
   std::iota(order.begin(), order.end(), 0);
   probes = std::min(probes, cells);
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(probes), order.end(), [&](uint32_t a, uint32_t b) {
-    return distances[a] != distances[b] ? distances[a] < distances[b] : a < b;
-  });
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<ptrdiff_t>(probes), order.end(),
+      [&](uint32_t a, uint32_t b) { return distances[a] != distances[b] ? distances[a] < distances[b] : a < b; });
   order.resize(probes);
   return order;
 }

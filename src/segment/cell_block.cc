@@ -97,7 +97,8 @@ Result<CellBlock> CellBlock::Parse(std::string_view bytes, const BlockSchema& sc
   if (header.magic != kMagic) return malformed("wrong magic number");
   if (header.dimension != schema.dimension) return malformed("dimension differs from the collection's");
   if (header.primary_rows > header.rows) return malformed("more primary rows than rows");
-  if (((header.flags & kStringKeys) != 0) != (schema.key_type == KeyType::kString)) return malformed("wrong type of keys");
+  if (((header.flags & kStringKeys) != 0) != (schema.key_type == KeyType::kString))
+    return malformed("wrong type of keys");
   if ((header.flags & ~(kOwnCentroid | kStringKeys)) != 0) return malformed("unknown flags");
 
   CellBlock block;

@@ -2,7 +2,9 @@
 // vector and the document lie, and the filter columns. Flat segments are made of blocks that carry their own centroid.
 //
 //   header 64 B | centroid f32[d]? | scale f32[n] | norm2 f32[n] | code i8[n][d] | document length u32[n]
-//   | ordinal u32[s] | document offset u64[s] | keys | filter columns            (n rows, s = n - primary of them second)
+//   | ordinal u32[s] | document offset u64[s] | keys | filter columns
+//
+// n entries, of which the last s are second copies.
 //
 // Primary rows come first and have consecutive ordinals and documents; second copies name theirs.
 #pragma once
@@ -41,7 +43,8 @@ struct BlockSchema {
   std::span<const std::string> filter_columns;
 };
 
-// `rows`: the `primary_rows` first ones have consecutive ordinals and documents. `own_centroid`: stores the centroid too.
+// `rows`: the `primary_rows` first ones have consecutive ordinals and documents. `own_centroid`: stores the centroid
+// too.
 std::string EncodeCellBlock(const BlockSchema& schema, std::span<const BlockRow> rows, uint32_t primary_rows,
                             std::span<const float> centroid, bool own_centroid);
 

@@ -19,9 +19,7 @@ constexpr size_t kPageHeaderBytes = 8;
 constexpr size_t kEntryBytes = 26;  // without a string key's bytes
 constexpr double kFill = 0.75;
 
-size_t EntryBytes(const Key& key) {
-  return kEntryBytes + (key.type() == KeyType::kString ? key.text().size() : 0);
-}
+size_t EntryBytes(const Key& key) { return kEntryBytes + (key.type() == KeyType::kString ? key.text().size() : 0); }
 
 std::string FinishPage(std::string_view entries, uint16_t count, bool overflow) {
   std::string body;
@@ -49,7 +47,8 @@ bool AddToPage(Page& page, uint64_t hash, const KeyEntry& entry) {
   PutFixed<uint32_t>(page.entries, entry.location.ordinal);
   PutFixed<uint32_t>(page.entries, entry.location.document.length);
   PutFixed<uint64_t>(page.entries, entry.location.document.offset);
-  std::string_view text = entry.key->type() == KeyType::kString ? std::string_view(entry.key->text()) : std::string_view();
+  std::string_view text =
+      entry.key->type() == KeyType::kString ? std::string_view(entry.key->text()) : std::string_view();
   PutFixed<uint16_t>(page.entries, static_cast<uint16_t>(text.size()));
   page.entries += text;
   ++page.count;
@@ -68,9 +67,7 @@ uint64_t HashKey(const Key& key) {
 }
 
 // The high 32 bits spread evenly over [0, pages).
-uint32_t KeyPageOf(uint64_t hash, uint32_t pages) {
-  return static_cast<uint32_t>(((hash >> 32) * pages) >> 32);
-}
+uint32_t KeyPageOf(uint64_t hash, uint32_t pages) { return static_cast<uint32_t>(((hash >> 32) * pages) >> 32); }
 
 std::string EncodeKeyPages(std::span<const KeyEntry> entries) {
   size_t bytes = 0;
@@ -122,7 +119,8 @@ Result<KeyPageLookup> FindInKeyPage(std::string_view page, const Key& key) {
   uint64_t wanted = HashKey(key);
   std::string_view wanted_text = key.type() == KeyType::kString ? std::string_view(key.text()) : std::string_view();
   KeyPageLookup lookup;
-  ASSIGN_OR_RETURN(bool overflow, WalkPage(page, [&](uint64_t hash, std::string_view text, const KeyLocation& location) {
+  ASSIGN_OR_RETURN(bool overflow,
+                   WalkPage(page, [&](uint64_t hash, std::string_view text, const KeyLocation& location) {
                      if (hash != wanted || text != wanted_text) return true;
                      lookup.found = location;
                      return false;
@@ -154,7 +152,8 @@ uint64_t FilterBits(uint64_t hash) { return (hash * 0x9e3779b97f4a7c15) ^ (hash 
 }  // namespace
 
 std::string KeyFilter::Build(std::span<const uint64_t> hashes) {
-  size_t blocks = std::max<size_t>(1, (hashes.size() * kBitsPerKey + kFilterBlockBytes * 8 - 1) / (kFilterBlockBytes * 8));
+  size_t blocks =
+      std::max<size_t>(1, (hashes.size() * kBitsPerKey + kFilterBlockBytes * 8 - 1) / (kFilterBlockBytes * 8));
   std::string bytes(blocks * kFilterBlockBytes, '\0');
   for (uint64_t hash : hashes) {
     char* block = bytes.data() + FilterBlockOf(hash, blocks) * kFilterBlockBytes;

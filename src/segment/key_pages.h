@@ -2,7 +2,7 @@
 // over says so, and its surplus is in the next one (wrapping around).
 //
 //   page: crc32c u32 of the rest | entries u16 | overflow u16 | entries
-//   entry: hash u64 | ordinal u32 | document length u32 | document offset u64 | key length u16 | key bytes (string keys)
+//   entry: hash u64 | ordinal u32 | document length u32 | document offset u64 | key length u16 | bytes of a string key
 #pragma once
 
 #include <cstdint>

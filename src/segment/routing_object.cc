@@ -25,7 +25,8 @@ std::vector<T> GetArray(Decoder& in, uint64_t count) {
   return values;
 }
 
-// Where each cell's block begins: blocks of a segment lie one behind the other. Fails when cells and segments don't match.
+// Where each cell's block begins: blocks of a segment lie one behind the other. Fails when cells and segments don't
+// match.
 bool PlaceBlocks(std::span<const SegmentInfo> segments, Routing& routing) {
   uint32_t cell = 0;
   uint64_t ordinal = 0;

@@ -21,9 +21,9 @@ std::string RoutingName(std::string_view sha256_hex);
 struct Routing {
   uint64_t generation = 0;
   uint32_t dimension = 0;
-  uint32_t default_probes = 0;  // to reach the target recall, found at compaction
-  std::vector<float> scales;    // of centroids: f32, one a cell
-  std::vector<int8_t> codes;    // of centroids: cells x dimension
+  uint32_t default_probes = 0;    // to reach the target recall, found at compaction
+  std::vector<float> scales;      // of centroids: f32, one a cell
+  std::vector<int8_t> codes;      // of centroids: cells x dimension
   std::vector<BlockInfo> blocks;  // one a cell
   // Made on decoding: cells x dimension, and where each cell's block begins in its segment's codes section.
   std::vector<float> centroids;

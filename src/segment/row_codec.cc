@@ -96,7 +96,8 @@ Status DecodeDocument(std::string_view bytes, Row& row) {
   if (bytes.empty()) return Status::Ok();
   Decoder in(bytes);
   auto crc = in.Fixed<uint32_t>();
-  if (!in.ok() || Crc32c(bytes.substr(sizeof(crc))) != crc) return Status::Corruption("document does not match its crc32c");
+  if (!in.ok() || Crc32c(bytes.substr(sizeof(crc))) != crc)
+    return Status::Corruption("document does not match its crc32c");
   row.metadata = GetMetadata(in);
   row.payload = in.Raw(in.remaining());
   return in.ok() ? Status::Ok() : Status::Corruption("document is malformed");

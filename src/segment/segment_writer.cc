@@ -85,7 +85,8 @@ Status WriteTail(Output& out, const SegmentSchema& schema, SegmentInfo& info) {
   return out.Flush();
 }
 
-std::vector<BlockRow> BlockRows(const BlockPlan& block, std::span<const SegmentRow> rows, std::span<const DocumentRef> places) {
+std::vector<BlockRow> BlockRows(const BlockPlan& block, std::span<const SegmentRow> rows,
+                                std::span<const DocumentRef> places) {
   std::vector<BlockRow> out;
   out.reserve(block.ordinals.size());
   for (uint32_t ordinal : block.ordinals) {
@@ -260,7 +261,8 @@ Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::str
   size_t rows_per_block = std::max<size_t>(1, kFlatBlockBytes / (schema.dimension + 24));
   for (uint32_t begin = 0; begin < rows.size(); begin += static_cast<uint32_t>(rows_per_block)) {
     BlockPlan block;
-    for (uint32_t i = begin; i < std::min<size_t>(rows.size(), begin + rows_per_block); ++i) block.ordinals.push_back(i);
+    for (uint32_t i = begin; i < std::min<size_t>(rows.size(), begin + rows_per_block); ++i)
+      block.ordinals.push_back(i);
     block.primary_rows = static_cast<uint32_t>(block.ordinals.size());
     block.centroid = mean;
     plan.blocks.push_back(std::move(block));
@@ -286,7 +288,8 @@ Result<SegmentInfo> ParseTail(std::string_view tail, SegmentSchema* schema) {
   }
   if (length != body.size() || offset > UINT64_MAX - tail.size()) return malformed("wrong length");
   Decoder in(body);
-  if (in.Raw(kMagicBytes) != std::string_view(kMagic, kMagicBytes)) return malformed("its header has a wrong magic number");
+  if (in.Raw(kMagicBytes) != std::string_view(kMagic, kMagicBytes))
+    return malformed("its header has a wrong magic number");
   if (in.Fixed<uint32_t>() != version) return malformed("its header is of another format version");
   *schema = GetSchema(in);
   SegmentInfo info = GetSegmentInfo(in, schema->dimension);

@@ -1,5 +1,5 @@
-// Writes segments. Rows come in the order in which they will lie; the bytes go to a sink, so that no object has to be held
-// in memory whole.
+// Writes segments. Rows come in the order in which they will lie; the bytes go to a sink, so that no object has to be
+// held in memory whole.
 #pragma once
 
 #include <cstdint>

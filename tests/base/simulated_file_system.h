@@ -40,6 +40,8 @@ class SimulatedFileSystem : public FileSystem {
   void CutPowerAt(uint64_t operation);
   // Nothing that was asked for above fails any more. After CutPowerAt: only the process has died, not the machine.
   void ClearFailures();
+  // From now on a lock is given to whoever asks, as some network file systems do.
+  void IgnoreLocks();
   // Of all files together; writes beyond it are kResourceExhausted. nullopt: no limit.
   void SetCapacity(std::optional<uint64_t> bytes);
 
@@ -97,6 +99,7 @@ class SimulatedFileSystem : public FileSystem {
   std::map<uint64_t, Status> failures_;
   std::optional<uint64_t> power_cut_;
   std::optional<uint64_t> capacity_;
+  bool locks_ignored_ = false;
   uint64_t starts_ = 0;  // handles of an earlier start are dead
 };
 

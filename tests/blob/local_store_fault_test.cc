@@ -212,4 +212,19 @@ TEST(LocalStorePowerLossTest, ADirectoryThatADyingProcessCreatedIsMadeDurable) {
   }
 }
 
+// E15.
+TEST(LocalStoreLocksTest, AFileSystemWhoseLocksExcludeNobodyIsRefusedForReplacing) {
+  auto file_system = std::make_shared<SimulatedFileSystem>();
+  auto environment = std::make_shared<Environment>(*Environment::Default());
+  environment->file_system = file_system;
+  file_system->IgnoreLocks();
+  LocalBlobStore store("root", environment);
+  Result<std::string> etag = store.Put({}, "head", kOld, PutCondition::IfAbsent());
+  ASSERT_TRUE(etag.ok()) << etag.status();
+  Status replaced = store.Put({}, "head", kNew, PutCondition::IfMatch(*etag)).status();
+  EXPECT_EQ(replaced.code(), StatusCode::kUnsupported);
+  EXPECT_NE(replaced.message().find("flock"), std::string::npos) << replaced;
+  EXPECT_EQ(Content(store, "head"), kOld);
+}
+
 }  // namespace isotherm

@@ -36,7 +36,9 @@ class BadInput : public testing::TestWithParam<Metric> {
     if (collection_->Stats().key_type == KeyType::kInteger) return number;
     return "key " + std::to_string(number);
   }
-  static Row RowOf(Key key, std::vector<float> vector = {1, 2, 3, 4}) { return {std::move(key), std::move(vector), {}, {}}; }
+  static Row RowOf(Key key, std::vector<float> vector = {1, 2, 3, 4}) {
+    return {std::move(key), std::move(vector), {}, {}};
+  }
 
   // Refused alone, and in the middle of a batch of which nothing is stored then.
   void ExpectRefused(const Row& bad, StatusCode code, const std::string& named) {
@@ -81,8 +83,10 @@ TEST_P(BadInput, AVectorWithNanIsRefused) {
 }
 
 TEST_P(BadInput, AVectorWithInfinityIsRefused) {
-  ExpectRefused(RowOf(uint64_t{5}, {kInfinity, 2, 3, 4}), StatusCode::kInvalidArgument, "component 0 of the vector is inf");
-  ExpectRefused(RowOf(uint64_t{5}, {1, 2, 3, -kInfinity}), StatusCode::kInvalidArgument, "component 3 of the vector is -inf");
+  ExpectRefused(RowOf(uint64_t{5}, {kInfinity, 2, 3, 4}), StatusCode::kInvalidArgument,
+                "component 0 of the vector is inf");
+  ExpectRefused(RowOf(uint64_t{5}, {1, 2, 3, -kInfinity}), StatusCode::kInvalidArgument,
+                "component 3 of the vector is -inf");
   ExpectQueryRefused({1, 2, 3, kInfinity}, "inf");
 }
 
@@ -147,7 +151,8 @@ TEST_P(BadInput, AKeyThatIsPendingExists) {
 }
 
 TEST_P(BadInput, AKeyThatIsTwiceInABatchExists) {
-  EXPECT_EQ(collection_->InsertBatch({RowOf(KeyOf(7)), RowOf(KeyOf(8)), RowOf(KeyOf(7))}).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(collection_->InsertBatch({RowOf(KeyOf(7)), RowOf(KeyOf(8)), RowOf(KeyOf(7))}).code(),
+            StatusCode::kAlreadyExists);
   ExpectUnharmed();
 }
 
@@ -201,7 +206,8 @@ TEST_P(BadInput, KOfZeroIsRefused) {
   options.k = 0;
   for (bool exact : {false, true}) {
     options.exact = exact;
-    EXPECT_EQ(collection_->Search(std::vector<float>{1, 2, 3, 4}, options).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(collection_->Search(std::vector<float>{1, 2, 3, 4}, options).status().code(),
+              StatusCode::kInvalidArgument);
   }
 }
 

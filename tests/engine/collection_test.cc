@@ -43,7 +43,8 @@ TEST(Collection, RowsSurviveReopenWithoutNamingDimensionOrMetric) {
 // Every place a row can be: pending, in the head, in a flat segment, in cells, and all of them mixed.
 enum class Place { kPending, kInline, kFlat, kCells, kMixed };
 
-std::unique_ptr<Collection> Arrange(Place place, Metric metric, const std::vector<Row>& rows, std::shared_ptr<BlobStore> store) {
+std::unique_ptr<Collection> Arrange(Place place, Metric metric, const std::vector<Row>& rows,
+                                    std::shared_ptr<BlobStore> store) {
   Options options = Creating(static_cast<uint32_t>(rows[0].vector.size()), metric);
   if (place == Place::kFlat) options.inline_bytes = 0;
   auto collection = Open(store, options);
@@ -184,7 +185,8 @@ TEST_P(EveryPlace, WhatWasReadOnceIsNotReadAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryPlace,
-                         testing::Combine(testing::Values(Place::kPending, Place::kInline, Place::kFlat, Place::kCells, Place::kMixed),
+                         testing::Combine(testing::Values(Place::kPending, Place::kInline, Place::kFlat, Place::kCells,
+                                                          Place::kMixed),
                                           testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct)));
 
 }  // namespace

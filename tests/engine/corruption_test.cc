@@ -1,5 +1,5 @@
-// Every object of small collections cut off and every extent damaged: Corruption that names the object, or the identical
-// answer; never another one. E25.
+// Every object of small collections cut off and every extent damaged: Corruption that names the object, or the
+// identical answer; never another one. E25.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,7 +39,8 @@ Result<VerifyReport> VerifyAnew(const Sample& sample) {
 
 class CorruptCollection : public testing::TestWithParam<std::tuple<Layout, KeyType>> {
  protected:
-  CorruptCollection() : sample_(MakeSample(std::get<0>(GetParam()), std::get<1>(GetParam()))), answers_(AnswersOf(sample_)) {}
+  CorruptCollection()
+      : sample_(MakeSample(std::get<0>(GetParam()), std::get<1>(GetParam()))), answers_(AnswersOf(sample_)) {}
 
   Sample sample_;
   std::vector<std::string> answers_;
@@ -182,7 +183,8 @@ std::string NameOf(const testing::TestParamInfo<std::tuple<Layout, KeyType>>& in
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CorruptCollection,
-                         testing::Combine(testing::Values(Layout::kInline, Layout::kFlat, Layout::kCells, Layout::kMixed),
+                         testing::Combine(testing::Values(Layout::kInline, Layout::kFlat, Layout::kCells,
+                                                          Layout::kMixed),
                                           testing::Values(KeyType::kInteger, KeyType::kString)),
                          NameOf);
 

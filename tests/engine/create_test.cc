@@ -66,6 +66,12 @@ TEST(StoreProbe, AStoreThatBreaksThePreconditionsIsRefusedByNameAndLeftAsItWas) 
     EXPECT_EQ(opened.status().code(), broken.code) << opened.status();
     EXPECT_NE(opened.status().message().find(broken.named), std::string::npos) << opened.status();
     EXPECT_TRUE(ObjectNames(*memory).empty());
+    // A copy is a new collection there.
+    auto source = std::make_shared<MemoryBlobStore>();
+    MustOpen(source, CreatingSmall());
+    FlawedStore target(memory, broken.flaw);
+    EXPECT_EQ(CopyCollection(*source, target).code(), broken.code);
+    EXPECT_TRUE(ObjectNames(*memory).empty());
   }
 }
 

@@ -148,7 +148,8 @@ std::vector<Question> AllQuestions(const Sample& sample) {
   std::vector<Key> keys;
   for (const Row& row : sample.rows) keys.push_back(row.key);
   bool integer = sample.rows[0].key.type() == KeyType::kInteger;
-  for (uint64_t absent = 3; absent < 9; ++absent) keys.push_back(integer ? Key(absent) : Key("no " + std::to_string(absent)));
+  for (uint64_t absent = 3; absent < 9; ++absent)
+    keys.push_back(integer ? Key(absent) : Key("no " + std::to_string(absent)));
   for (const Key& key : keys) questions.push_back(GetOf(key));
   questions.push_back({"Contains", [keys](Collection& collection) -> Result<std::string> {
                          auto contained = collection.Contains(keys);
@@ -176,7 +177,8 @@ std::vector<std::string> AnswersOf(const Sample& sample) {
   return answers;
 }
 
-size_t ExpectAnswersOrCorruption(const Sample& sample, const std::vector<std::string>& expected, const std::string& object) {
+size_t ExpectAnswersOrCorruption(const Sample& sample, const std::vector<std::string>& expected,
+                                 const std::string& object) {
   auto collection = Open(sample.store, QuietOptions());
   auto expect_corruption = [&](const std::string& what, const Status& status) {
     EXPECT_EQ(status.code(), StatusCode::kCorruption) << what << ": " << status;
@@ -206,13 +208,12 @@ void AddDocuments(const SegmentInfo& info, std::string_view object, std::vector<
   for (uint32_t page = 0; page < info.key_pages(); ++page) {
     uint64_t offset = info.keys.offset + uint64_t{page} * kKeyPageBytes;
     extents.push_back({info.name, "key page", offset, kKeyPageBytes});
-    Status visited = VisitKeyPage(object.substr(offset, kKeyPageBytes),
-                                  [&](uint64_t, std::string_view, const KeyLocation& location) {
-                                    const DocumentRef& document = location.document;
-                                    if (document.length == 0) return;
-                                    extents.push_back({info.name, "document", info.documents.offset + document.offset,
-                                                       document.length});
-                                  });
+    Status visited = VisitKeyPage(
+        object.substr(offset, kKeyPageBytes), [&](uint64_t, std::string_view, const KeyLocation& location) {
+          const DocumentRef& document = location.document;
+          if (document.length == 0) return;
+          extents.push_back({info.name, "document", info.documents.offset + document.offset, document.length});
+        });
     EXPECT_TRUE(visited.ok()) << visited;
   }
 }

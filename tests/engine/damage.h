@@ -1,4 +1,5 @@
-// A small collection of every layout, all that it answers, and where its extents lie: for tests that damage its objects.
+// A small collection of every layout, all that it answers, and where its extents lie: for tests that damage its
+// objects.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -45,7 +46,8 @@ std::vector<std::string> AnswersOf(const Sample& sample);
 
 // Opens the collection and asks everything: each answer is the expected one, or kCorruption that names `object`.
 // Returns how many were kCorruption.
-size_t ExpectAnswersOrCorruption(const Sample& sample, const std::vector<std::string>& expected, const std::string& object);
+size_t ExpectAnswersOrCorruption(const Sample& sample, const std::vector<std::string>& expected,
+                                 const std::string& object);
 
 // Bytes that stand under one checksum.
 struct CheckedExtent {

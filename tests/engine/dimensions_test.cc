@@ -55,7 +55,8 @@ class Dimensions : public testing::TestWithParam<std::tuple<uint32_t, Metric>> {
     for (size_t i = 0; i < hits.size(); ++i) {
       double tolerance = 1e-5 * (std::abs(expected[i].distance) + 0.01 * dimension());
       EXPECT_NEAR(hits[i].distance, expected[i].distance, tolerance);
-      EXPECT_NEAR(TrueDistance(metric(), query, rows_[hits[i].key.number()].vector), expected[i].distance, 2 * tolerance);
+      EXPECT_NEAR(TrueDistance(metric(), query, rows_[hits[i].key.number()].vector), expected[i].distance,
+                  2 * tolerance);
     }
   }
 

@@ -21,9 +21,10 @@ struct Kept {
   KeyType key_type;
 };
 
-constexpr Kept kKept[] = {{"l2-integer", Metric::kL2, KeyType::kInteger}, {"cosine-text", Metric::kCosine, KeyType::kString}};
+constexpr Kept kKept[] = {{"l2-integer", Metric::kL2, KeyType::kInteger},
+                          {"cosine-text", Metric::kCosine, KeyType::kString}};
 constexpr uint32_t kDimension = 5;
-constexpr size_t kRows = 50;        // 0 to 29 in cells, 30 to 39 in a flat segment, the rest in the head
+constexpr size_t kRows = 50;  // 0 to 29 in cells, 30 to 39 in a flat segment, the rest in the head
 const std::vector<std::string> kColumns{"colour", "missing in most"};
 
 std::string FolderOf(const Kept& kept) {
@@ -39,13 +40,15 @@ Row KeptRow(size_t number, KeyType type) {
   } else {
     row.key = "key " + std::to_string(number) + std::string(number * 5, 'k');
   }
-  for (size_t d = 0; d < kDimension; ++d) row.vector.push_back(static_cast<float>((number * 37 + d * d * 11 + 5) % 101) / 8 - 6);
+  for (size_t d = 0; d < kDimension; ++d)
+    row.vector.push_back(static_cast<float>((number * 37 + d * d * 11 + 5) % 101) / 8 - 6);
   row.metadata["colour"] = kColours[number % 3];
   if (number % 2 == 0) row.metadata["number"] = static_cast<int64_t>(number) - 7;
   if (number % 3 == 0) row.metadata["share"] = static_cast<double>(number) / 3;
   if (number % 5 == 0) row.metadata["flag"] = number % 10 == 0;
   if (number % 7 == 0) row.metadata["missing in most"] = Value();
-  if (number % 4 == 0) row.metadata["tags"] = Value::Array{Value("ü"), Value(int64_t{-1}), Value(0.5), Value(true), Value()};
+  if (number % 4 == 0)
+    row.metadata["tags"] = Value::Array{Value("ü"), Value(int64_t{-1}), Value(0.5), Value(true), Value()};
   if (number % 6 != 0) row.payload = std::string(number * 3, '\xff') + "payload";
   if (number == 1) row = {row.key, row.vector, {}, {}};
   return row;
@@ -69,7 +72,8 @@ void ExpectRowsAndAnswers(Collection& collection, const Kept& kept) {
   EXPECT_EQ(scanned, rows);
   for (const Row& row : rows) EXPECT_EQ(*collection.Get(row.key), row);
   for (bool exact : {true, false}) {
-    SearchOptions options{.probes = 1000, .rerank = 25, .exact = exact, .include_metadata = true, .include_payload = true};
+    SearchOptions options{
+        .probes = 1000, .rerank = 25, .exact = exact, .include_metadata = true, .include_payload = true};
     for (size_t number = 0; number < 20; ++number) {
       std::vector<float> query = KeptRow(number + 1000, kept.key_type).vector;
       auto result = collection.Search(query, options);

@@ -60,7 +60,8 @@ struct TrueHit {
   double distance;
 };
 
-inline std::vector<TrueHit> Nearest(const std::vector<Row>& rows, std::span<const float> query, Metric metric, size_t k) {
+inline std::vector<TrueHit> Nearest(const std::vector<Row>& rows, std::span<const float> query, Metric metric,
+                                    size_t k) {
   std::vector<TrueHit> hits;
   for (const Row& row : rows) hits.push_back({&row, TrueDistance(metric, query, row.vector)});
   std::sort(hits.begin(), hits.end(), [](const TrueHit& a, const TrueHit& b) {

@@ -42,7 +42,8 @@ class S3Errors : public testing::Test {
 };
 
 TEST_F(S3Errors, AWrongSecretKeyIsAccessDenied) {
-  ExpectRefused(StoreWith([](S3Options& o) { o.secret_key = "something-else"; }), StatusCode::kAccessDenied, "secret key");
+  ExpectRefused(StoreWith([](S3Options& o) { o.secret_key = "something-else"; }), StatusCode::kAccessDenied,
+                "secret key");
 }
 
 TEST_F(S3Errors, AnUnknownAccessKeyIsAccessDenied) {

@@ -1,5 +1,5 @@
-// Stores that refuse, fail or fill up: the error says so, nothing acknowledged is lost, and once the cause is gone the same
-// handle works again. E10, E26.
+// Stores that refuse, fail or fill up: the error says so, nothing acknowledged is lost, and once the cause is gone the
+// same handle works again. E10, E26.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,8 +20,8 @@ namespace {
 using namespace testing_support;
 using testing::HasSubstr;
 
-// One handle's life: rows into the head, rows into a segment, a compaction into cells, rows beside it, reads. A step that
-// fails is done again at once, when its cause is gone.
+// One handle's life: rows into the head, rows into a segment, a compaction into cells, rows beside it, reads. A step
+// that fails is done again at once, when its cause is gone.
 class Life {
  public:
   // What a step may say when something in it failed.

@@ -22,12 +22,14 @@ Row RowOf(Key key) {
   Row row;
   row.key = std::move(key);
   row.vector = {0.5F, -1};
-  row.metadata = {{"a", Value(true)}, {"b", Value(int64_t{-7})}, {"c", Value(Value::Array{Value(0.5), Value("x"), Value()})}};
+  row.metadata = {
+      {"a", Value(true)}, {"b", Value(int64_t{-7})}, {"c", Value(Value::Array{Value(0.5), Value("x"), Value()})}};
   row.payload = "p";
   return row;
 }
 
-void WriteFile(const std::filesystem::path& folder, const char* target, const std::string& name, const std::string& bytes) {
+void WriteFile(const std::filesystem::path& folder, const char* target, const std::string& name,
+               const std::string& bytes) {
   std::filesystem::create_directories(folder / target);
   std::ofstream(folder / target / name, std::ios::binary) << bytes;
 }

@@ -40,7 +40,8 @@ void Decode(std::string_view bytes, std::span<const SegmentInfo> segments) {
   }
   Require(routing->offsets.size() == routing->cells() && routing->first_ordinals.size() == routing->cells());
   Require(routing->centroids.size() == size_t{routing->cells()} * routing->dimension);
-  for (uint32_t cell = 0; cell < routing->cells(); ++cell) Require(routing->centroid(cell).size() == routing->dimension);
+  for (uint32_t cell = 0; cell < routing->cells(); ++cell)
+    Require(routing->centroid(cell).size() == routing->dimension);
   Require(EncodeRouting(*routing) == bytes);
 }
 

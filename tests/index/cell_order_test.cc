@@ -24,8 +24,8 @@ bool IsPermutation(std::vector<uint32_t> order, size_t cells) {
 double WayLength(const std::vector<float>& centroids, const std::vector<uint32_t>& order) {
   double length = 0;
   for (size_t i = 1; i < order.size(); ++i) {
-    length += std::sqrt(SquaredDistance(VectorAt(centroids, order[i - 1], kDimension),
-                                        VectorAt(centroids, order[i], kDimension)));
+    length += std::sqrt(
+        SquaredDistance(VectorAt(centroids, order[i - 1], kDimension), VectorAt(centroids, order[i], kDimension)));
   }
   return length;
 }

@@ -15,7 +15,8 @@ constexpr uint32_t kDimension = 12;
 double MeanDistance(std::span<const float> rows, const Clustering& clustering) {
   double sum = 0;
   for (size_t i = 0; i < clustering.cell_of.size(); ++i) {
-    sum += SquaredDistance(VectorAt(rows, i, kDimension), VectorAt(clustering.centroids, clustering.cell_of[i], kDimension));
+    sum += SquaredDistance(VectorAt(rows, i, kDimension),
+                           VectorAt(clustering.centroids, clustering.cell_of[i], kDimension));
   }
   return sum / static_cast<double>(clustering.cell_of.size());
 }

@@ -94,7 +94,8 @@ TEST(Partition, TheSecondCellIsTheOneOfTheLeastLoss) {
     auto loss = [&](uint32_t cell) {
       double cross = 0;
       for (uint32_t d = 0; d < kDimension; ++d) {
-        cross += (double{row[d]} - partition.centroid(near[0].second)[d]) * (double{row[d]} - partition.centroid(cell)[d]);
+        cross +=
+            (double{row[d]} - partition.centroid(near[0].second)[d]) * (double{row[d]} - partition.centroid(cell)[d]);
       }
       return SquaredDistance(row, partition.centroid(cell)) + options.soar_lambda * cross * cross / near[0].first;
     };
@@ -175,10 +176,11 @@ TEST(Partition, StopsWhenItIsCancelledOrOutOfTime) {
   Context context;
   context.cancel = &cancel;
   uint64_t last = 0;
-  auto partition = BuildPartition(rows, kDimension, Metric::kL2, {}, *environment, context, [&](uint64_t done, uint64_t) {
-    last = done;
-    if (done == 3) cancel.Cancel();
-  });
+  auto partition =
+      BuildPartition(rows, kDimension, Metric::kL2, {}, *environment, context, [&](uint64_t done, uint64_t) {
+        last = done;
+        if (done == 3) cancel.Cancel();
+      });
   EXPECT_EQ(partition.status().code(), StatusCode::kCancelled);
   EXPECT_EQ(last, 4U);
   context = {};

@@ -142,8 +142,7 @@ TEST_P(Residual8, TheOrderOfFarApartRowsIsKept) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Metrics, Residual8,
-                         testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
+INSTANTIATE_TEST_SUITE_P(Metrics, Residual8, testing::Values(Metric::kL2, Metric::kCosine, Metric::kInnerProduct));
 
 TEST(EncodeResidual8, EveryComponentIsWithinHalfAStep) {
   SplitMix64 random(4);

@@ -81,8 +81,8 @@ class RandomRows {
 
  private:
   double Float() {
-    static constexpr double kSpecial[] = {0.0, -0.0, 0.1, 1e300, std::numeric_limits<double>::infinity(),
-                                          std::numeric_limits<double>::denorm_min()};
+    static constexpr double kSpecial[] = {
+        0.0, -0.0, 0.1, 1e300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::denorm_min()};
     return kSpecial[random_.Below(std::size(kSpecial))];
   }
 

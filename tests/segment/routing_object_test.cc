@@ -49,7 +49,8 @@ Sample MakeSample(uint64_t seed) {
     sample.segments.push_back(segment);
   }
   for (uint32_t i = 0; i < cells; ++i) routing.scales.push_back(static_cast<float>(random.Below(1000)) / 1000);
-  for (uint32_t i = 0; i < cells * routing.dimension; ++i) routing.codes.push_back(static_cast<int8_t>(random.Below(255)));
+  for (uint32_t i = 0; i < cells * routing.dimension; ++i)
+    routing.codes.push_back(static_cast<int8_t>(random.Below(255)));
   return sample;
 }
 

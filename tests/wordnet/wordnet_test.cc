@@ -1,5 +1,5 @@
-// What a cold start costs and finds on real embeddings: the 20,000-row excerpt always, and the whole WordNet set where the
-// environment's ISOTHERM_WORDNET names its folder. No time is asserted: waves, requests, bytes and recall are.
+// What a cold start costs and finds on real embeddings: the 20,000-row excerpt always, and the whole WordNet set where
+// the environment's ISOTHERM_WORDNET names its folder. No time is asserted: waves, requests, bytes and recall are.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -75,8 +75,8 @@ const DataSet* Whole() {
   return &data;
 }
 
-#define WHOLE_OR_SKIP()                                                                       \
-  const DataSet* whole = Whole();                                                             \
+#define WHOLE_OR_SKIP()           \
+  const DataSet* whole = Whole(); \
   if (whole == nullptr) GTEST_SKIP() << "ISOTHERM_WORDNET is not set: the excerpt alone is tested"
 
 struct Means {
@@ -84,8 +84,8 @@ struct Means {
   uint64_t most_waves = 0, fewest_waves = UINT64_MAX, lists = 0;
 };
 
-// Every query on a handle of its own with empty caches. The store takes a little time for each request, so that requests
-// that are sent together overlap.
+// Every query on a handle of its own with empty caches. The store takes a little time for each request, so that
+// requests that are sent together overlap.
 Means ColdStarts(const DataSet& data, const SearchOptions& search) {
   auto env = Environment::Default();
   LatencyOptions latency;

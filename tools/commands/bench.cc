@@ -1,6 +1,6 @@
 #include "tools/commands/bench.h"
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 namespace isotherm::tool {
 

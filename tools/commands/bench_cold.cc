@@ -1,5 +1,5 @@
 // Cold starts: each a new process with empty caches and a query of its own.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "base/macros.h"
 #include "tools/commands/allocation_count.h"

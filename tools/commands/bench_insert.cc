@@ -1,5 +1,5 @@
 // Inserting and committing random rows.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "base/macros.h"
 #include "tools/commands/allocation_count.h"

@@ -1,5 +1,5 @@
 // Distance kernels at every level that this processor has, operands in the cache.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <random>
 
 #include "simd/kernels.h"

@@ -1,5 +1,5 @@
 // Repeated queries: from RAM, and from the disk cache after a restart.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "base/macros.h"
 #include "tools/commands/allocation_count.h"

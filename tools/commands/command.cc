@@ -1,6 +1,6 @@
 #include "tools/commands/command.h"
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <string>
 
 namespace isotherm::tool {

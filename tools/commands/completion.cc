@@ -1,5 +1,5 @@
 // Scripts by which shells complete the tool's command lines, made from the declared commands themselves.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "tools/commands/command.h"

@@ -1,6 +1,6 @@
 #include "tools/commands/flags.h"
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "base/macros.h"
 

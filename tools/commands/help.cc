@@ -1,7 +1,6 @@
 #include "tools/commands/help.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Formatter.hpp>
+#include <CLI/CLI.hpp>
 #include <sstream>
 
 namespace isotherm::tool {

@@ -1,5 +1,5 @@
 // ls and cp: a collection as the objects of a store.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <map>
 
 #include "base/macros.h"

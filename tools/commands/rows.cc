@@ -1,5 +1,5 @@
 // get and scan: rows as JSON lines.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "base/macros.h"
 #include "tools/commands/command.h"

@@ -1,5 +1,5 @@
 // verify and compact.
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 
 #include "base/macros.h"
 #include "tools/commands/command.h"
