@@ -48,7 +48,7 @@ void AddCold(const Figures& figures, Json& json) {
   json["cold_bytes"] = std::round(Mean(questions, &Cost::bytes));
   json["cold_questions"] = questions.size();
   json["recall_at_10"] = Rounded(figures.recall_at_10, 4);
-  json["price_usd"] = Mean(questions, &Cost::usd);
+  json["price_usd"] = Rounded(Mean(questions, &Cost::usd), 15);
 }
 
 void AddWarm(const Figures& figures, Json& json) {

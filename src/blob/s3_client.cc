@@ -53,7 +53,9 @@ std::string S3Client::Describe(std::string_view name) const {
 
 std::string QuotedEtag(std::string_view etag) {
   if (etag.starts_with('"') || etag.starts_with("W/")) return std::string(etag);
-  return "\"" + std::string(etag) + "\"";
+  std::string quoted(1, '"');
+  quoted.append(etag).push_back('"');
+  return quoted;
 }
 
 }  // namespace isotherm
