@@ -8,10 +8,10 @@ set -euo pipefail
 build_packages=(
   g++ cmake ninja-build pkg-config git ca-certificates ccache mold
   "libcurl4-openssl-dev|libcurl4-gnutls-dev" libssl-dev libxxhash-dev zlib1g-dev libcli11-dev nlohmann-json3-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev python3
 )
 # Python runs the tidiness and README tests; a virtual environment brings the compiler of the test servers.
-test_packages=(python3 python3-venv)
+test_packages=(python3-venv)
 cross_packages=(g++-aarch64-linux-gnu "qemu-user-static|qemu-user" googletest)
 
 lists_are_fresh=no
