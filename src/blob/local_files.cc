@@ -152,8 +152,9 @@ Result<std::unique_ptr<FileLock>> LocalFiles::LockName(std::string_view name) {
   if (!locks_work_) {
     Result<std::unique_ptr<FileLock>> second = file_system_->TryLock(path);
     if (second.ok()) {
-      return Status::Unsupported("the file system of " + root_ +
-                                 " gives the same lock twice: without a working flock(2) writers would undo each other");
+      return Status::Unsupported(
+          "the file system of " + root_ +
+          " gives the same lock twice: without a working flock(2) writers would undo each other");
     }
     if (second.status().code() != StatusCode::kConflict) return second.status();
     locks_work_ = true;

@@ -82,7 +82,7 @@ class LocalFiles {
   const std::shared_ptr<FileSystem> file_system_;
   const std::string temp_directory_;
   std::mutex mutex_;
-  std::set<std::string> durable_;  // directories known to be there and to survive a loss of power
+  std::set<std::string> durable_;   // directories known to be there and to survive a loss of power
   std::set<std::string> in_doubt_;  // paths of objects whose directory could not be synced
   std::atomic<bool> any_in_doubt_{false};
   std::atomic<bool> leftovers_removed_{false};

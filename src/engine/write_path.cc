@@ -63,7 +63,8 @@ Status CollectionImpl::CheckWritable() const {
 }
 
 Status CollectionImpl::CheckRow(const Row& row) const {
-  const SegmentSchema& schema = snapshot()->head.schema;
+  std::shared_ptr<const Snapshot> at = snapshot();
+  const SegmentSchema& schema = at->head.schema;
   RETURN_IF_ERROR(CheckKey(row.key, schema.key_type));
   RETURN_IF_ERROR(CheckVector(schema, row.vector).WithContext("row " + row.key.ToString()));
   RETURN_IF_ERROR(CheckMetadata(row.metadata).WithContext("row " + row.key.ToString()));

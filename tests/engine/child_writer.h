@@ -21,7 +21,8 @@ namespace isotherm::testing_support {
 inline std::string StoreArgument(const std::string& directory) { return "file|" + directory; }
 inline std::string StoreArgument(const S3Options& options) {
   std::string text = "s3";
-  for (const std::string& field : {options.endpoint, options.bucket, options.prefix, options.region, options.access_key, options.secret_key}) {
+  for (const std::string& field :
+       {options.endpoint, options.bucket, options.prefix, options.region, options.access_key, options.secret_key}) {
     text.append("|").append(field);
   }
   return text;

@@ -1,5 +1,5 @@
-// What a cold start costs: dependent waves of requests, by the requests' own times over the latency of S3 Standard. Holds by
-// structure, whatever the data: tests of recall and bytes are elsewhere.
+// What a cold start costs: dependent waves of requests, by the requests' own times over the latency of S3 Standard.
+// Holds by structure, whatever the data: tests of recall and bytes are elsewhere.
 #include <gtest/gtest.h>
 
 #include "blob/latency_store.h"

@@ -190,7 +190,8 @@ TEST_F(CommitLogTest, ADefiniteFailureLeavesTheRowsPendingAndNoSegmentBehind) {
   options_.inline_bytes = 0;
   writer_ = MustOpen(faulty_, options_);
   uint64_t key = 0;
-  for (const Status& refusal : {Status::AccessDenied("denied"), Status::ResourceExhausted("disk full"), Status::IoError("broken")}) {
+  for (const Status& refusal :
+       {Status::AccessDenied("denied"), Status::ResourceExhausted("disk full"), Status::IoError("broken")}) {
     ASSERT_TRUE(writer_->Insert(NumberedRow(key)).ok());
     FaultHeadPut({FaultKind::kFail, refusal});
     EXPECT_EQ(writer_->Commit().code(), refusal.code());
@@ -207,7 +208,8 @@ TEST_F(CommitLogTest, ASegmentWhoseWriteFailsCommitsNothingAndLeavesNothingOpen)
   options_.inline_bytes = 0;
   writer_ = MustOpen(faulty_, options_);
   ASSERT_TRUE(writer_->Insert(NumberedRow(0)).ok());
-  for (const Status& told : {Status::Unknown("perhaps"), Status::Unavailable("gone"), Status::ResourceExhausted("disk full")}) {
+  for (const Status& told :
+       {Status::Unknown("perhaps"), Status::Unavailable("gone"), Status::ResourceExhausted("disk full")}) {
     for (FaultKind kind : {FaultKind::kFail, FaultKind::kLoseAnswer}) {
       faulty_->SetHook([&](uint64_t, RequestKind request, std::string_view) {
         return request == RequestKind::kPut ? Fault{kind, told} : Fault{};

@@ -1,5 +1,5 @@
-// Two writers that race, a row a commit: every key is there once, versions have no gap, readers see prefixes of the commits
-// in order. With lost answers and swaps that land late too. D3, D4 and D7 of docs/durability.md.
+// Two writers that race, a row a commit: every key is there once, versions have no gap, readers see prefixes of the
+// commits in order. With lost answers and swaps that land late too. D3, D4 and D7 of docs/durability.md.
 //
 // ISOTHERM_FULL=1 runs 1,000 commits a writer everywhere.
 #include <gtest/gtest.h>
@@ -121,11 +121,13 @@ TEST_P(MemoryRace, LosesAndDoublesNothing) {
   MustOpen(history, Racing());
   Reader reader(history);
   std::vector<std::shared_ptr<FaultBlobStore>> stores;
-  std::atomic<uint64_t> conflicts{0};
-  std::vector<std::thread> writers;
   for (uint64_t w = 0; w < kWriters; ++w) {
     FaultHook faults = GetParam() == 0 ? FaultHook() : SeededHeadFaults(GetParam() + w);
     stores.push_back(std::make_shared<FaultBlobStore>(history, environment, faults));
+  }
+  std::atomic<uint64_t> conflicts{0};
+  std::vector<std::thread> writers;
+  for (uint64_t w = 0; w < kWriters; ++w) {
     writers.emplace_back([&, w] {
       auto collection = MustOpen(stores[w], Racing());
       for (uint64_t i = 0; i < commits; ++i) {
@@ -147,7 +149,8 @@ TEST_P(MemoryRace, LosesAndDoublesNothing) {
   history->ExpectUnbroken();
   EXPECT_GT(conflicts, 0U);
   if (GetParam() != 0) {
-    for (FaultKind kind : {FaultKind::kFail, FaultKind::kLoseAnswer, FaultKind::kLate}) EXPECT_GT(stores[0]->hits(kind), 0U);
+    for (FaultKind kind : {FaultKind::kFail, FaultKind::kLoseAnswer, FaultKind::kLate})
+      EXPECT_GT(stores[0]->hits(kind), 0U);
   }
   Report(commits, conflicts, looks);
 }
@@ -155,7 +158,8 @@ TEST_P(MemoryRace, LosesAndDoublesNothing) {
 INSTANTIATE_TEST_SUITE_P(Faults, MemoryRace, testing::Values(0, 1, 2, 3));
 
 // Each writer is a process of its own. `argument` names the store for it.
-void RaceProcesses(const std::shared_ptr<BlobStore>& store, const std::string& argument, uint64_t commits, uint64_t seed) {
+void RaceProcesses(const std::shared_ptr<BlobStore>& store, const std::string& argument, uint64_t commits,
+                   uint64_t seed) {
   MustOpen(store, Racing());
   TempDirectory logs;
   std::vector<std::unique_ptr<ChildWriter>> writers;

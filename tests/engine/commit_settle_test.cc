@@ -1,5 +1,5 @@
-// A commit under every script of lost, late, refused and failed answers, with another writer's commit at every step: the
-// invariants D1 to D6 of docs/durability.md hold whatever happens.
+// A commit under every script of lost, late, refused and failed answers, with another writer's commit at every step:
+// the invariants D1 to D6 of docs/durability.md hold whatever happens.
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -17,13 +17,13 @@ using namespace testing_support;
 
 enum class Answer : uint8_t {
   kGood,
-  kLost,       // it happened
-  kNever,      // it did not, and never will
-  kLate1,      // it happens before the next request
-  kLate2,      // … the one after that
+  kLost,   // it happened
+  kNever,  // it did not, and never will
+  kLate1,  // it happens before the next request
+  kLate2,  // … the one after that
   kLate3,
-  kVeryLate,   // … when the commit has returned
-  kRefused,    // access denied
+  kVeryLate,  // … when the commit has returned
+  kRefused,   // access denied
 };
 constexpr int kAnswers = 8;
 

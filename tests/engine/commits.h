@@ -63,7 +63,8 @@ inline std::vector<std::string> ObjectNames(BlobStore& store) {
 
 inline size_t CountObjects(BlobStore& store, std::string_view prefix) {
   auto names = ObjectNames(store);
-  return static_cast<size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); }));
+  return static_cast<size_t>(
+      std::count_if(names.begin(), names.end(), [&](const std::string& n) { return n.starts_with(prefix); }));
 }
 
 // Remembers each head that was put through it; put it below all that loses answers.

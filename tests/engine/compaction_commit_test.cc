@@ -114,7 +114,8 @@ TEST_F(CompactionCommitTest, EveryAnswerThatIsLostOrLateIsSettled) {
           SetUp();
           auto other = MustOpen(store_, options_);
           BeforeHeadPut(put, [&] {
-            if (store_goes_down) faulty_->SetHook([](uint64_t, RequestKind, std::string_view) { return Fault{FaultKind::kFail}; });
+            if (store_goes_down)
+              faulty_->SetHook([](uint64_t, RequestKind, std::string_view) { return Fault{FaultKind::kFail}; });
             return Fault{kind};
           });
           Status status = writer_->Compact(Cells());

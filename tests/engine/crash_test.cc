@@ -49,7 +49,8 @@ void KillAtEveryCall(const std::function<Place(int)>& place) {
     for (const char* when : {"before", "after"}) {
       SCOPED_TRACE(std::string(when) + " call " + std::to_string(calls));
       Place at = place(places);
-      ChildWriter child({"crash", at.argument, std::to_string(calls), when}, logs.path() + "/" + std::to_string(places++));
+      ChildWriter child({"crash", at.argument, std::to_string(calls), when},
+                        logs.path() + "/" + std::to_string(places++));
       int status = child.Wait();
       finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
       if (!finished) {

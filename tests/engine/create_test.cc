@@ -55,11 +55,10 @@ struct Broken {
 };
 
 TEST(StoreProbe, AStoreThatBreaksThePreconditionsIsRefusedByNameAndLeftAsItWas) {
-  for (const Broken& broken : {Broken{Flaw::kIgnoresIfMatch, "ignores If-Match"},
-                               Broken{Flaw::kIgnoresIfNoneMatch, "ignores If-None-Match"},
-                               Broken{Flaw::kAcceptsIfMatchOnMissing, "does not exist"},
-                               Broken{Flaw::kOtherEtagOnRead, "etag"},
-                               Broken{Flaw::kStaleRead, "not there yet", StatusCode::kNotFound}}) {
+  for (const Broken& broken :
+       {Broken{Flaw::kIgnoresIfMatch, "ignores If-Match"}, Broken{Flaw::kIgnoresIfNoneMatch, "ignores If-None-Match"},
+        Broken{Flaw::kAcceptsIfMatchOnMissing, "does not exist"}, Broken{Flaw::kOtherEtagOnRead, "etag"},
+        Broken{Flaw::kStaleRead, "not there yet", StatusCode::kNotFound}}) {
     auto memory = std::make_shared<MemoryBlobStore>();
     auto opened = Open(std::make_shared<FlawedStore>(memory, broken.flaw), CreatingSmall());
     ASSERT_FALSE(opened.ok()) << broken.named;
@@ -78,7 +77,8 @@ TEST(StoreProbe, AStoreThatBreaksThePreconditionsIsRefusedByNameAndLeftAsItWas) 
 TEST(StoreProbe, AFaultAtAnyOfItsRequestsIsAnErrorThatCreatesNothing) {
   for (uint64_t failing = 0; failing < 20; ++failing) {
     for (FaultKind kind : {FaultKind::kFail, FaultKind::kLoseAnswer, FaultKind::kLate}) {
-      for (const Status& told : {Status::Unavailable("lost"), Status::Unknown("perhaps"), Status::AccessDenied("denied")}) {
+      for (const Status& told :
+           {Status::Unavailable("lost"), Status::Unknown("perhaps"), Status::AccessDenied("denied")}) {
         if (kind != FaultKind::kFail && told.code() == StatusCode::kAccessDenied) continue;
         auto environment = EnvironmentWithClock(std::make_shared<ManualClock>());
         auto memory = std::make_shared<MemoryBlobStore>(environment);

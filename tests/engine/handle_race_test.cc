@@ -1,5 +1,5 @@
-// Everything at once: several threads insert, commit, compact, refresh, read and close, by one handle and beside another.
-// D4 and D7 of docs/durability.md.
+// Everything at once: several threads insert, commit, compact, refresh, read and close, by one handle and beside
+// another. D4 and D7 of docs/durability.md.
 #include <gtest/gtest.h>
 
 #include <atomic>

@@ -125,7 +125,8 @@ TEST(PowerLoss, AtEveryOperationLeavesTheLastAcknowledgedVersionOrTheOneInFlight
   uint64_t count = CountOperations();
   for (uint64_t operation = 0; operation <= count; ++operation) {
     for (uint64_t seed = 0; seed <= kSeeds; ++seed) {
-      SCOPED_TRACE("operation " + std::to_string(operation) + " of " + std::to_string(count) + ", seed " + std::to_string(seed));
+      SCOPED_TRACE("operation " + std::to_string(operation) + " of " + std::to_string(count) + ", seed " +
+                   std::to_string(seed));
       Machine machine;
       machine.disk().CutPowerAt(operation);
       EXPECT_EQ(machine.Run(Never), operation == count);
@@ -154,8 +155,8 @@ TEST(PowerLoss, DyingAtEveryOperationLeavesTheLastAcknowledgedVersionOrTheOneInF
   }
 }
 
-// D4, D10, E10: a failure says that nothing was committed, or kUnknown; when its cause is gone, the same handle goes on,
-// and what it then acknowledges survives.
+// D4, D10, E10: a failure says that nothing was committed, or kUnknown; when its cause is gone, the same handle goes
+// on, and what it then acknowledges survives.
 TEST(DiskFailure, AtEveryOperationIsReportedAndLosesNothing) {
   uint64_t count = CountOperations();
   for (const Status& injected : {Status::ResourceExhausted("no space left"), Status::IoError("input/output error")}) {

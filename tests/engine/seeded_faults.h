@@ -11,8 +11,8 @@
 
 namespace isotherm::testing_support {
 
-// Of ten puts of the head one loses its answer, one fails without being executed, and one loses its answer and lands up to
-// four requests later.
+// Of ten puts of the head one loses its answer, one fails without being executed, and one loses its answer and lands up
+// to four requests later.
 inline FaultHook SeededHeadFaults(uint64_t seed) {
   auto random = std::make_shared<SeededRandom>(seed);
   return [random](uint64_t, RequestKind kind, std::string_view name) -> Fault {

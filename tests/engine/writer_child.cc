@@ -3,8 +3,8 @@
 //   writer_child crash STORE CALL before|after    runs a program of commits and dies at that store call
 //   writer_child race STORE FIRST_KEY COMMITS SEED
 //
-// STORE is "file|PATH" or "s3|ENDPOINT|BUCKET|PREFIX|REGION|ACCESS|SECRET". What it asks for and what it was told goes to
-// standard output, a line at a time, so that it is known also after it was killed:
+// STORE is "file|PATH" or "s3|ENDPOINT|BUCKET|PREFIX|REGION|ACCESS|SECRET". What it asks for and what it was told goes
+// to standard output, a line at a time, so that it is known also after it was killed:
 //   asked ROWS, acknowledged ROWS, conflicts COUNT, done
 #include <signal.h>
 #include <unistd.h>

@@ -63,8 +63,9 @@ class CommandLine(ToolTest):
     def test_progress_is_drawn_on_a_terminal_only(self):
         npy(self.path("v.npy"), "<f4", vectors(3000, 128), 128)
         command = ["import", "c", "v.npy", "--create", "--metric", "l2", "--batch", "500"]
+        slowly = [*command, "--profile", "fixed20"]
         main, terminal = pty.openpty()
-        child = subprocess.Popen([TOOL, *command], cwd=self.folder, stdout=subprocess.PIPE, stderr=terminal)
+        child = subprocess.Popen([TOOL, *slowly], cwd=self.folder, stdout=subprocess.PIPE, stderr=terminal)
         os.close(terminal)
         drawn = b""
         try:
@@ -76,7 +77,7 @@ class CommandLine(ToolTest):
         os.close(main)
         self.assertEqual(child.returncode, 0)
         text = drawn.decode()
-        for words in ("importing  ", "100 %  3,000 of 3,000", "clustering", "░", "█"):
+        for words in ("importing  ", " of 3,000", "░", "█"):
             self.assertIn(words, text)
         self.assertTrue(text.endswith("\r\x1b[K"), "the line is removed at the end")
         self.assertNotIn(b"\x1b", out)

@@ -49,7 +49,7 @@ class Formats(ToolTest):
     def test_what_scan_prints_import_reads(self):
         self.import_rows("c", 50)
         lines, _ = self.run_tool("scan", "c")
-        report, _ = self.run_tool("import", "d", "/dev/stdin", "--create", "--metric", "l2", "--json",
+        report, _ = self.run_tool("import", "d", "-", "--create", "--metric", "l2", "--json",
                                   stdin=lines.encode())
         self.assertEqual(json.loads(report)["rows_added"], 50)
         self.assertEqual(self.rows("d"), self.rows("c"))

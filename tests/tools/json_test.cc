@@ -23,7 +23,7 @@ Row RandomRow(std::mt19937& engine) {
     switch (below(5)) {
       case 0: return {};
       case 1: return below(2) == 0;
-      case 2: return static_cast<int64_t>(engine()) * static_cast<int64_t>(engine());
+      case 2: return static_cast<int64_t>(uint64_t{engine()} << 32 | engine());
       case 3: return std::ldexp(static_cast<double>(engine()), static_cast<int>(below(200)) - 100);
       default: return text(6);
     }

@@ -76,6 +76,8 @@ class Searching(ToolTest):
         for words in ("rank  key  distance", "payload", "   1    5  0.0", "row 5", "rows compared", "wave", "GET",
                       "latency: none"):
             self.assertIn(words, out)
+        out = self.tool("search", "c", "--vector", json.dumps(self.data[5]), "-k", 1, "--metadata")
+        self.assertIn("1.  key 5  distance 0.0\n    n    5\n    odd  true\n", out)
         out = self.tool("search", "c", "--query", "q.npy", "-k", 2)
         self.assertEqual(out.count("\nquery "), 19)
         self.assertIn("… and 20 queries more", out)

@@ -104,6 +104,7 @@ std::string Bash(const CommandWords& tool) {
       flags.insert(flags.end(), option.names.begin(), option.names.end());
       if (!option.takes_value) continue;
       std::vector<std::string> patterns;
+      patterns.reserve(option.names.size());
       for (const std::string& name : option.names) patterns.push_back("'" + command.path + ":" + name + "'");
       std::string choices = Join(option.choices, " ");
       values += "    " + Join(patterns, "|") + ") " + (option.takes_file ? "files=yes; " : std::string()) + "words='" +

@@ -91,7 +91,9 @@ formats::Json ToJson(const Flags& flags, const Report& report) {
 
 Result<int> Run(const Flags& flags) {
   ASSIGN_OR_RETURN(std::string profile, ProfileLine(flags.store.profile));
-  ASSIGN_OR_RETURN(auto source, formats::OpenRowSource(flags.files));
+  formats::RowSourceOptions files = flags.files;
+  if (files.path == "-") files.path = "/dev/stdin";
+  ASSIGN_OR_RETURN(auto source, formats::OpenRowSource(files));
   ASSIGN_OR_RETURN(auto collection, OpenTarget(flags, *source));
   terminal::ProgressBar bar;
   Report report;
@@ -160,7 +162,7 @@ constexpr char kExamples[] =
     "  isotherm import ./movies vectors.npy --create --metric cosine --metadata texts.jsonl.gz --payload-field text\n"
     "  isotherm import ./movies more.npy --first-key 20000\n"
     "  isotherm import ./sift base.fvecs --create --metric l2 --limit 100000\n"
-    "  isotherm scan ./movies | isotherm import ./copy /dev/stdin --create --metric cosine\n\n"
+    "  isotherm scan ./movies | isotherm import ./copy - --create --metric cosine\n\n"
     "Each batch is one commit. An import that was interrupted is begun again by the same command: rows whose keys are\n"
     "there already are found and compared (the first and last of each batch), and what is missing is added. A row "
     "with\n"

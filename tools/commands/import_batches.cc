@@ -62,6 +62,7 @@ Status BatchImport::Check(size_t index) const {
 
 Result<size_t> BatchImport::AddMissing(const Status& refused) {
   std::vector<Key> keys;
+  keys.reserve(rows_.size());
   for (const Row& row : rows_) keys.push_back(row.key);
   ASSIGN_OR_RETURN(std::vector<bool> contained, collection_.Contains(keys));
   std::vector<size_t> present;

@@ -93,7 +93,7 @@ void PrintAnswers(const Flags& flags, const Answers& answers, const Queries& que
   }
   if (answers.results.size() == 1) {
     size_t width = terminal::IsTerminal(STDOUT_FILENO) ? terminal::TerminalWidth(STDOUT_FILENO) : 0;
-    Print(HitTable(answers.results[0], answers.filter_columns, width));
+    Print(HitText(answers.results[0], answers.filter_columns, width));
   } else if (flags.out.empty() && flags.truth.empty()) {
     Print(HitLines(answers, queries, kLinesShown));
   }

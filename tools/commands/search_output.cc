@@ -20,11 +20,20 @@ bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// What has no column of its own.
-std::string OtherFields(const Metadata& metadata, const std::vector<std::string>& columns) {
+bool HasMore(const Hit& hit, const std::vector<std::string>& columns) {
+  return std::any_of(hit.metadata.begin(), hit.metadata.end(),
+                     [&](const auto& f) { return !Contains(columns, f.first); });
+}
+
+std::string HitFields(const SearchResult& result) {
   std::string text;
-  for (const auto& [name, value] : metadata) {
-    if (!Contains(columns, name)) text += (text.empty() ? "" : "  ") + name + "=" + ValueText(value);
+  for (size_t i = 0; i < result.hits.size(); ++i) {
+    const Hit& hit = result.hits[i];
+    text += std::to_string(i + 1) + ".  key " + hit.key.ToString() + "  distance " + DistanceText(hit.distance) + "\n";
+    std::vector<std::pair<std::string, std::string>> fields;
+    for (const auto& [name, value] : hit.metadata) fields.emplace_back("    " + name, ValueText(value));
+    if (!hit.payload.empty()) fields.emplace_back("    (payload)", hit.payload);
+    text += terminal::Fields(fields);
   }
   return text;
 }
@@ -60,16 +69,15 @@ Json HitJson(const Hit& hit) {
 
 }  // namespace
 
-std::string HitTable(const SearchResult& result, const std::vector<std::string>& filter_columns, size_t width) {
-  bool other = false, payload = false;
+std::string HitText(const SearchResult& result, const std::vector<std::string>& filter_columns, size_t width) {
+  bool payload = false;
   for (const Hit& hit : result.hits) {
-    other = other || !OtherFields(hit.metadata, filter_columns).empty();
+    if (HasMore(hit, filter_columns)) return HitFields(result);
     payload = payload || !hit.payload.empty();
   }
   std::vector<terminal::Column> columns = {
       {"rank", terminal::Align::kRight}, {"key", terminal::Align::kRight}, {"distance"}};
   for (const std::string& name : filter_columns) columns.push_back({name});
-  if (other) columns.push_back({"metadata"});
   if (payload) columns.push_back({"payload"});
   terminal::Table table(std::move(columns));
   for (size_t i = 0; i < result.hits.size(); ++i) {
@@ -79,7 +87,6 @@ std::string HitTable(const SearchResult& result, const std::vector<std::string>&
       auto field = hit.metadata.find(name);
       cells.push_back(field == hit.metadata.end() ? "" : ValueText(field->second));
     }
-    if (other) cells.push_back(OtherFields(hit.metadata, filter_columns));
     if (payload) cells.push_back(hit.payload);
     table.AddRow(std::move(cells));
   }

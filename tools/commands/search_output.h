@@ -23,8 +23,9 @@ struct Answers {
   size_t k = 0;
 };
 
-// A table of the hits, cut to `width` columns (0: not cut).
-std::string HitTable(const SearchResult& result, const std::vector<std::string>& filter_columns, size_t width);
+// The hits: in a table, cut to `width` columns (0: not cut), or where there is more metadata than the filter columns,
+// one below the other.
+std::string HitText(const SearchResult& result, const std::vector<std::string>& filter_columns, size_t width);
 // A line a query, of at most `limit` queries.
 std::string HitLines(const Answers& answers, const Queries& queries, size_t limit);
 std::string SummaryText(const Answers& answers, const std::string& profile_line);

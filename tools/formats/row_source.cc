@@ -176,9 +176,9 @@ class JsonSource : public RowSource {
 
   uint32_t dimension() const override { return dimension_; }
   KeyType key_type() const override { return key_type_; }
-  bool counts_rows() const override { return options_.limit != kAllRows; }
+  bool counts_rows() const override { return options_.limit != kAllRows || bytes_ == 0; }
   uint64_t done() const override { return counts_rows() ? given_ : std::min(lines_.bytes_read(), bytes_); }
-  uint64_t total() const override { return counts_rows() ? options_.limit : bytes_; }
+  uint64_t total() const override { return options_.limit != kAllRows ? options_.limit : bytes_; }
 
   Status Next(size_t count, std::vector<Row>* rows) override {
     rows->clear();
@@ -236,7 +236,7 @@ class JsonSource : public RowSource {
   bool numbered_ = false;  // rows have no keys of their own
   uint32_t dimension_ = 0;
   KeyType key_type_ = KeyType::kInteger;
-  uint64_t bytes_ = 0;
+  uint64_t bytes_ = 0;  // of the file; 0 where that is not known, as of a pipe
   uint64_t given_ = 0;
   std::vector<size_t> places_;
 };

@@ -36,7 +36,7 @@ class RowSource {
   // Of the first row.
   virtual uint32_t dimension() const = 0;
   virtual KeyType key_type() const = 0;
-  // How far it is read, of how much; in rows or, where their number is not known, in bytes.
+  // How far it is read, of how much (0: not known); in rows or, where their number is not known, in bytes.
   virtual uint64_t done() const = 0;
   virtual uint64_t total() const = 0;
   virtual bool counts_rows() const = 0;

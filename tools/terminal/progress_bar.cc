@@ -10,6 +10,7 @@ namespace isotherm::terminal {
 namespace {
 
 constexpr int64_t kBetweenDrawsNs = 80'000'000;
+constexpr int64_t kBeforeFirstNs = 150'000'000;
 constexpr size_t kBarColumns = 28;
 constexpr char kEraseLine[] = "\r\x1b[K";
 
@@ -52,7 +53,8 @@ ProgressBar::ProgressBar(std::FILE* out, std::shared_ptr<Clock> clock)
 void ProgressBar::Begin(std::string_view stage, uint64_t total, ProgressUnit unit, uint64_t done) {
   state_ = {std::string(stage), done, total, done, 0, unit};
   begin_ns_ = clock_->NowNs();
-  next_draw_ns_ = begin_ns_;
+  // A line that would only flash up does not appear at all.
+  next_draw_ns_ = drawn_ ? begin_ns_ : begin_ns_ + kBeforeFirstNs;
   Update(done);
 }
 
@@ -60,7 +62,7 @@ void ProgressBar::Update(uint64_t done) {
   state_.done = done;
   if (!visible_) return;
   int64_t now_ns = clock_->NowNs();
-  bool complete = state_.total > 0 && done >= state_.total;
+  bool complete = drawn_ && state_.total > 0 && done >= state_.total;
   if (now_ns < next_draw_ns_ && !complete) return;
   next_draw_ns_ = now_ns + kBetweenDrawsNs;
   state_.elapsed_ns = now_ns - begin_ns_;

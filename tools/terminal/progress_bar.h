@@ -38,7 +38,7 @@ class ProgressBar {
 
   // A stage of the work begins, of which `done` is done already.
   void Begin(std::string_view stage, uint64_t total, ProgressUnit unit = ProgressUnit::kCount, uint64_t done = 0);
-  // Draws, but not more than some times a second.
+  // Draws, but not more than some times a second, and nothing of work that is done at once.
   void Update(uint64_t done);
   // Removes the line, so that other output can follow.
   void Clear();
