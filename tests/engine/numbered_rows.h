@@ -14,11 +14,9 @@ inline constexpr uint32_t kSmallDimension = 4;
 
 // A row that its key determines.
 inline Row NumberedRow(uint64_t key) {
-  Row row;
-  row.key = key;
+  Row row{.key = key, .vector = {}, .metadata = {}, .payload = "payload " + std::to_string(key)};
   for (uint32_t d = 0; d < kSmallDimension; ++d) row.vector.push_back(static_cast<float>((key * 31 + d * 7) % 101) + 1);
   row.metadata["number"] = static_cast<int64_t>(key);
-  row.payload = "payload " + std::to_string(key);
   return row;
 }
 
