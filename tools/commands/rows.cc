@@ -90,7 +90,7 @@ Result<int> RunScan(const ScanFlags& flags) {
   uint64_t printed = 0;
   if (flags.limit == 0) return kExitOk;
   Status scanned = collection->Scan(
-      [&](Row row) {
+      [&](const Row& row) {
         PrintLine(row);
         return ++printed < flags.limit ? Status::Ok() : Status::Cancelled("enough");
       },

@@ -47,7 +47,7 @@ void Convert(const std::string& raw, std::vector<To>& out) {
   for (size_t i = 0; i < out.size(); ++i) {
     From value;
     std::memcpy(&value, raw.data() + i * sizeof(From), sizeof(From));
-    out[i] = static_cast<To>(value);
+    out[i] = static_cast<To>(value);  // NOLINT(bugprone-signed-char-misuse): int8_t is a number here
   }
 }
 
