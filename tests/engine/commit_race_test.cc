@@ -3,10 +3,12 @@
 //
 // ISOTHERM_FULL=1 runs 1,000 commits a writer everywhere.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -161,12 +163,24 @@ INSTANTIATE_TEST_SUITE_P(Faults, MemoryRace, testing::Values(0, 1, 2, 3));
 void RaceProcesses(const std::shared_ptr<BlobStore>& store, const std::string& argument, uint64_t commits,
                    uint64_t seed) {
   MustOpen(store, Racing());
-  TempDirectory logs;
+  TempDirectory directory;
   std::vector<std::unique_ptr<ChildWriter>> writers;
+  std::vector<std::string> gates;
   for (uint64_t w = 0; w < kWriters; ++w) {
-    std::vector<std::string> arguments{"race", argument, std::to_string(w * kKeysApart), std::to_string(commits),
-                                       std::to_string(seed == 0 ? 0 : seed + w)};
-    writers.push_back(std::make_unique<ChildWriter>(arguments, logs.path() + "/" + std::to_string(w)));
+    gates.push_back(directory.path() + "/gate-" + std::to_string(w));
+    ASSERT_EQ(::mkfifo(gates[w].c_str(), 0600), 0);
+    std::vector<std::string> arguments{"race",
+                                       argument,
+                                       std::to_string(w * kKeysApart),
+                                       std::to_string(commits),
+                                       std::to_string(seed == 0 ? 0 : seed + w),
+                                       gates[w]};
+    writers.push_back(std::make_unique<ChildWriter>(arguments, directory.path() + "/log-" + std::to_string(w)));
+  }
+  {
+    // Each opening waits for its writer, and all begin when these are closed.
+    std::vector<std::ofstream> openings;
+    for (const std::string& gate : gates) openings.emplace_back(gate);
   }
   Reader reader(store);
   uint64_t conflicts = 0;

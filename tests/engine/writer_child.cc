@@ -1,7 +1,7 @@
 // A writer in a process of its own, for tests that race several or kill it.
 //
 //   writer_child crash STORE CALL before|after    runs a program of commits and dies at that store call
-//   writer_child race STORE FIRST_KEY COMMITS SEED
+//   writer_child race STORE FIRST_KEY COMMITS SEED GATE   begins when the FIFO GATE was opened and closed
 //
 // STORE is "file|PATH" or "s3|ENDPOINT|BUCKET|PREFIX|REGION|ACCESS|SECRET". What it asks for and what it was told goes
 // to standard output, a line at a time, so that it is known also after it was killed:
@@ -12,6 +12,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -167,13 +168,21 @@ Status Crash(std::shared_ptr<BlobStore> store, int64_t call, bool before) {
   return program.Commit(1);
 }
 
-Status Race(std::shared_ptr<BlobStore> store, uint64_t first_key, uint64_t commits, uint64_t seed) {
+void AwaitOpening(const std::string& fifo) {
+  std::ifstream gate(fifo);
+  while (gate.get() != std::ifstream::traits_type::eof()) {
+  }
+}
+
+Status Race(std::shared_ptr<BlobStore> store, uint64_t first_key, uint64_t commits, uint64_t seed,
+            const std::string& gate) {
   if (seed != 0) {
     store = std::make_shared<FaultBlobStore>(std::move(store), Environment::Default(), SeededHeadFaults(seed));
   }
   Options options = CreatingSmall();
   options.inline_bytes = 32 << 10;
   ASSIGN_OR_RETURN(auto collection, Open(std::move(store), options));
+  AwaitOpening(gate);
   for (uint64_t i = 0; i < commits; ++i) {
     RETURN_IF_ERROR(collection->Insert(NumberedRow(first_key + i)));
     Status status = collection->Commit();
@@ -198,10 +207,10 @@ Status Main(const std::vector<std::string>& arguments) {
   if (arguments[1] == "crash" && arguments.size() == 5) {
     return Crash(std::move(store), static_cast<int64_t>(Number(arguments[3])), arguments[4] == "before");
   }
-  if (arguments[1] == "race" && arguments.size() == 6) {
-    return Race(std::move(store), Number(arguments[3]), Number(arguments[4]), Number(arguments[5]));
+  if (arguments[1] == "race" && arguments.size() == 7) {
+    return Race(std::move(store), Number(arguments[3]), Number(arguments[4]), Number(arguments[5]), arguments[6]);
   }
-  return Status::InvalidArgument("crash STORE CALL before|after, or race STORE FIRST_KEY COMMITS SEED");
+  return Status::InvalidArgument("crash STORE CALL before|after, or race STORE FIRST_KEY COMMITS SEED GATE");
 }
 
 }  // namespace

@@ -69,12 +69,11 @@ class MatrixSource : public RowSource {
     count = std::min<uint64_t>(count, total_ - next_);
     if (count == 0) return Status::Ok();
     ASSIGN_OR_RETURN(std::vector<float> vectors, vectors_->ReadFloats(first_, count));
-    rows->resize(count);
-    size_t dimension = vectors_->columns();
-    for (size_t i = 0; i < count; ++i) {
-      (*rows)[i].key = options_.first_key + first_ + i;
-      auto begin = vectors.begin() + static_cast<ptrdiff_t>(i * dimension);
-      (*rows)[i].vector.assign(begin, begin + static_cast<ptrdiff_t>(dimension));
+    rows->reserve(count);
+    auto row = vectors.begin();
+    auto dimension = static_cast<ptrdiff_t>(vectors_->columns());
+    for (size_t i = 0; i < count; ++i, row += dimension) {
+      rows->push_back({options_.first_key + first_ + i, {row, row + dimension}, {}, {}});
     }
     if (ids_ != nullptr) RETURN_IF_ERROR(ReadIds(*rows));
     for (size_t i = 0; metadata_ && i < count; ++i) RETURN_IF_ERROR(ReadMetadata((*rows)[i]));
