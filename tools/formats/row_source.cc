@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 
 #include "base/macros.h"
@@ -69,13 +70,13 @@ class MatrixSource : public RowSource {
     count = std::min<uint64_t>(count, total_ - next_);
     if (count == 0) return Status::Ok();
     ASSIGN_OR_RETURN(std::vector<float> vectors, vectors_->ReadFloats(first_, count));
+    ASSIGN_OR_RETURN(std::vector<uint64_t> keys, Keys(count));
     rows->reserve(count);
     auto row = vectors.begin();
     auto dimension = static_cast<ptrdiff_t>(vectors_->columns());
     for (size_t i = 0; i < count; ++i, row += dimension) {
-      rows->push_back({options_.first_key + first_ + i, {row, row + dimension}, {}, {}});
+      rows->push_back({keys[i], {row, row + dimension}, {}, {}});
     }
-    if (ids_ != nullptr) RETURN_IF_ERROR(ReadIds(*rows));
     for (size_t i = 0; metadata_ && i < count; ++i) RETURN_IF_ERROR(ReadMetadata((*rows)[i]));
     next_ += count;
     return Status::Ok();
@@ -98,16 +99,20 @@ class MatrixSource : public RowSource {
     return Status::Ok();
   }
 
-  Status ReadIds(std::vector<Row>& rows) {
-    ASSIGN_OR_RETURN(std::vector<int64_t> ids, ids_->ReadIntegers(first_, rows.size()));
-    for (size_t i = 0; i < rows.size(); ++i) {
+  // Of the rows from first_ on; where a field of the metadata is the key, that comes later.
+  Result<std::vector<uint64_t>> Keys(size_t count) {
+    std::vector<uint64_t> keys(count);
+    std::iota(keys.begin(), keys.end(), options_.first_key + first_);
+    if (ids_ == nullptr) return keys;
+    ASSIGN_OR_RETURN(std::vector<int64_t> ids, ids_->ReadIntegers(first_, count));
+    for (size_t i = 0; i < count; ++i) {
       if (ids[i] < 0 && ids_->type() != NpyType::kU64) {
         return Status::InvalidArgument("row " + std::to_string(first_ + i) + " of " + options_.ids + ": " +
                                        std::to_string(ids[i]) + " is no key; integers of at least 0 are wanted");
       }
-      rows[i].key = static_cast<uint64_t>(ids[i]);
+      keys[i] = static_cast<uint64_t>(ids[i]);
     }
-    return Status::Ok();
+    return keys;
   }
 
   Status ReadMetadata(Row& row) {
