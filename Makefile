@@ -70,6 +70,10 @@ test-clang: servers ## All tests built by clang
 	@$(call build_all,clang)
 	@$(call run_tests,clang)
 
+.PHONY: test-races
+test-races: build servers ## Writers racing for 1,000 commits each, on every store
+	@ISOTHERM_FULL=1 build/release/tests/engine_test --gtest_filter='*Race*'
+
 .PHONY: test-neon
 test-neon: ## The kernels cross-compiled for 64-bit ARM, tested under an emulator
 	@scripts/setup.sh cross

@@ -41,7 +41,9 @@ bool IsPrintable(std::string_view text) {
 
 Status Missing(std::string_view what, std::string_view field, std::string_view variables) {
   std::string message("S3: no ");
-  message.append(what).append(": set S3Options::").append(field).append(" or the environment variable ");
+  message.append(what).append(": set S3Options::").append(field);
+  if (field == "region") message.append(", '?region=NAME' in the URI");
+  message.append(" or the environment variable ");
   return Status::InvalidArgument(message.append(variables));
 }
 

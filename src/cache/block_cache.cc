@@ -39,7 +39,6 @@ class Removed {
 };
 
 constexpr uint8_t kMaxFrequency = 3;
-constexpr size_t kPrefetchBytes = 768;  // from there on the processor has seen where it goes
 
 }  // namespace
 
@@ -67,12 +66,6 @@ class alignas(kBlockAlignment) BlockCache::Shard {
     if (block == nullptr) {
       ++stats_.misses;
       return nullptr;
-    }
-    // The caller is about to read from here on, and changing the count holds up all loads that come after it. A number,
-    // as it may lie past the block's end.
-    auto begin = reinterpret_cast<uintptr_t>(block->data());
-    for (size_t ahead = 0; ahead < kPrefetchBytes; ahead += kBlockAlignment) {
-      __builtin_prefetch(reinterpret_cast<const char*>(begin + ahead));
     }
     AddReference(block);
     ++stats_.hits;

@@ -133,10 +133,9 @@ PinnedBlock DiskCache::State::Lookup(const BlockKey& key, uint32_t length, uint3
   std::span<char> bytes;
   PinnedBlock block = PinnedBlock::ForFilling(length, &bytes);
   Status read = slabs.Read(location, bytes);
-  bool good = read.ok() && Crc32c(block.bytes()) == crc32c;
   std::lock_guard lock(mutex);
-  ++(good ? stats.hits : stats.misses);
-  if (good) return block;
+  ++(read.ok() ? stats.hits : stats.misses);
+  if (read.ok()) return block;
   if (read.code() != StatusCode::kNotFound) ++stats.corrupt;  // else its slab was evicted meanwhile
   auto found = index.find(key);
   if (found != index.end() && found->second.slab == location.slab && found->second.offset == location.offset) {

@@ -56,7 +56,8 @@ class SlabSet {
   Result<SlabLocation> Append(const SlabEntry& entry, std::string_view bytes,
                               std::vector<std::shared_ptr<Slab>>* evicted);
 
-  // All of the location's bytes into `out`. kNotFound when the slab was evicted.
+  // All of the location's bytes into `out`. kNotFound when the slab was evicted, kCorruption when they are not what was
+  // written: what `out` holds then is not to be used.
   Status Read(const SlabLocation& location, std::span<char> out);
 
   uint64_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
