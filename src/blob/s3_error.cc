@@ -46,9 +46,10 @@ std::string_view DeniedHint(std::string_view code) {
 Status WrongRegion(const std::string& message, const HttpResponse& response, const S3ErrorAnswer& answer) {
   std::string region = !response.bucket_region.empty() ? response.bucket_region : answer.region;
   std::string hint = "; the bucket is in another region or behind another endpoint";
-  if (!region.empty())
+  if (!region.empty()) {
     hint =
         "; the bucket is in region '" + region + "': name it by '?region=" + region + "' in the URI or by AWS_REGION";
+  }
   if (!answer.endpoint.empty()) hint += " (endpoint " + answer.endpoint + ")";
   return Status::InvalidArgument(message + hint);
 }
