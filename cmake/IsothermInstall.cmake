@@ -14,7 +14,7 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/isothermConfig.cmake.in
 # Before 1.0 a new minor version may change the interface.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/isothermConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/isothermConfig.cmake ${PROJECT_BINARY_DIR}/isothermConfigVersion.cmake
-        DESTINATION ${ISOTHERM_PACKAGE_DIR})
+        ${CMAKE_CURRENT_LIST_DIR}/FindRoaring.cmake DESTINATION ${ISOTHERM_PACKAGE_DIR})
 
 if(TARGET isotherm_tool)
   install(TARGETS isotherm_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -21,13 +21,15 @@
 #include "isotherm/query.h"
 #include "isotherm/row.h"
 #include "isotherm/status.h"
+#include "isotherm/write_batch.h"
 
 namespace isotherm {
 
 struct SegmentStats {
   std::string name;
-  std::string kind;  // "flat" or "cells"
-  uint64_t rows = 0;
+  std::string kind;      // "flat" or "cells"
+  uint64_t rows = 0;     // deleted ones among them
+  uint64_t deleted = 0;  // softly or for good
   uint64_t entries = 0;  // rows and their second copies
   uint64_t cells = 0;
   uint64_t bytes = 0;
@@ -39,8 +41,9 @@ struct CollectionStats {
   Metric metric = Metric::kL2;
   KeyType key_type = KeyType::kInteger;
   std::vector<std::string> filter_columns;
-  uint64_t rows = 0;          // committed
-  uint64_t pending_rows = 0;  // of this handle, not committed
+  uint64_t rows = 0;  // committed and not deleted; expired ones are counted until a compaction drops them
+  uint64_t soft_deleted_rows = 0;
+  uint64_t pending_rows = 0;  // keys that this handle changed and did not commit
   uint64_t conflicts = 0;     // of this handle: how often another writer committed first
   uint64_t inline_rows = 0;   // in the head itself
   uint64_t cells = 0;
@@ -63,6 +66,7 @@ struct ScanOptions {
   bool include_vector = true;
   bool include_metadata = true;
   bool include_payload = true;
+  bool soft_deleted = false;  // those instead of the live ones
 };
 
 struct VerifyReport {
@@ -79,18 +83,34 @@ class Collection {
   // Closes; a failed commit is lost silently here, so call Close where that matters.
   virtual ~Collection() = default;
 
-  // Adds a row, visible to this handle at once and to others after Commit. kAlreadyExists when the key is there,
-  // kInvalidArgument for a bad vector, key or metadata (nothing is stored), kReadOnly, kClosed.
-  virtual Status Insert(Row row, const Context& context = {}) = 0;
-  // All rows or none. An empty batch is kInvalidArgument.
-  virtual Status InsertBatch(std::vector<Row> rows, const Context& context = {}) = 0;
+  // Applies all changes of the batch or, on any error, none. They are visible to this handle at once, and to others
+  // after Commit, in one version. What a change expects of the row below is checked here against what this handle sees,
+  // and once more by Commit against what is there then. kInvalidArgument for a bad vector, key or metadata and for an
+  // empty batch, kAlreadyExists, kNotFound and kConflict as WriteBatch says, kReadOnly, kClosed. A row's `version` is
+  // ignored.
+  // When more than Options::memtable_bytes wait for a commit, they are committed in the background; at twice as much
+  // the call waits for that, and returns its error without having applied anything.
+  virtual Status Write(WriteBatch batch, const Context& context = {}) = 0;
+  // Single changes, and batches of one kind.
+  Status Insert(Row row, const Context& context = {}) { return Write(WriteBatch().Insert(std::move(row)), context); }
+  Status InsertBatch(std::vector<Row> rows, const Context& context = {});
+  Status Upsert(Row row, const Context& context = {}) { return Write(WriteBatch().Upsert(std::move(row)), context); }
+  Status UpsertBatch(std::vector<Row> rows, const Context& context = {});
+  Status Patch(Key key, MetadataPatch patch, const Context& context = {}) {
+    return Write(WriteBatch().Patch(std::move(key), std::move(patch)), context);
+  }
+  Status Delete(Key key, const Context& context = {}) { return Write(WriteBatch().Delete(std::move(key)), context); }
+  Status SoftDelete(Key key, const Context& context = {}) {
+    return Write(WriteBatch().SoftDelete(std::move(key)), context);
+  }
+  Status Restore(Key key, const Context& context = {}) { return Write(WriteBatch().Restore(std::move(key)), context); }
 
-  // Makes all rows inserted before it durable and visible to others as one version. ok with nothing pending (no request
-  // is made). On kUnknown the outcome is not known yet: call again to settle it. When that is done only more than an
-  // hour later, it may be kFenced: it can't be told any more. On any other error nothing was committed. Whatever the
-  // error, the rows stay pending.
+  // Makes all changes written before it durable and visible to others as one version; threads that commit at the same
+  // time share one. ok with nothing pending (no request is made). On kUnknown the outcome is not known yet: call again
+  // to settle it. When that is done only more than an hour later, it may be kFenced: it can't be told any more. On any
+  // other error nothing was committed. Whatever the error, the changes stay pending.
   virtual Status Commit(const Context& context = {}) = 0;
-  // Forgets the rows that were not committed. kUnknown while a commit's outcome is open.
+  // Forgets the changes that were not committed. kUnknown while a commit's outcome is open.
   virtual Status DiscardPending(const Context& context = {}) = 0;
 
   // `query` has the collection's dimension and finite numbers (not all zero for cosine), else kInvalidArgument.

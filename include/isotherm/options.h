@@ -46,6 +46,8 @@ struct Options {
 
   ConflictPolicy conflict_policy = ConflictPolicy::kReapply;
   bool commit_on_close = true;
+  // Changes that wait for a commit, in RAM: beyond this they are committed in the background.
+  uint64_t memtable_bytes = 64 << 20;
   // Rows that are not in a segment yet live in the head itself, up to this many bytes, as long as the collection has no
   // segment (so a small collection is one object and one wave), and up to an eighth of it afterwards.
   uint64_t inline_bytes = 1 << 20;

@@ -94,8 +94,17 @@ struct Row {
   std::vector<float> vector;  // of the collection's dimension, finite
   Metadata metadata;
   std::string payload;  // any bytes
+  // From this moment on (milliseconds since 1970 UTC, by the reader's clock) the row is absent; 0: never.
+  int64_t expires_at_ms = 0;
+  // Set by reading: the version of the collection whose commit wrote the row; 0: not committed yet. Ignored in what is
+  // written.
+  uint64_t version = 0;
 
-  friend bool operator==(const Row&, const Row&) = default;
+  // The content: all but `version`.
+  friend bool operator==(const Row& a, const Row& b) {
+    return a.key == b.key && a.vector == b.vector && a.metadata == b.metadata && a.payload == b.payload &&
+           a.expires_at_ms == b.expires_at_ms;
+  }
 };
 
 const char* MetricName(Metric metric);  // "l2", "cosine", "ip"

@@ -22,9 +22,11 @@ class Candidates {
  public:
   explicit Candidates(size_t wanted) : wanted_(std::min(wanted, kMaxWanted)), shrink_at_(2 * wanted_ + kSlack) {}
 
+  // NaN is no distance; such a row is farther than all.
+  bool Wants(float distance) const { return distance <= limit_; }
+
   void Add(const Candidate& candidate) {
-    // NaN is no distance; such a row is farther than all.
-    if (!(candidate.distance <= limit_)) return;
+    if (!Wants(candidate.distance)) return;
     list_.push_back(candidate);
     if (list_.size() >= shrink_at_) Shrink();
   }

@@ -14,12 +14,15 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
       options_(options),
       disk_cache_note_(std::move(disk_cache_note)),
       keys_(*path_),
+      background_(path_->env),
       log_(path_->store, path_->env),
-      snapshot_(std::move(snapshot)) {}
+      snapshot_(std::move(snapshot)),
+      active_(std::make_shared<WriteBuffer>()) {}
 
 CollectionImpl::~CollectionImpl() {
   Status closed = Close({});
   (void)closed;  // documented: call Close where a failure matters
+  background_.Stop();
 }
 
 std::shared_ptr<const Snapshot> CollectionImpl::snapshot() const {
@@ -43,98 +46,74 @@ Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const 
   return std::move(results.front());
 }
 
+ReadView CollectionImpl::View(bool with_rows) const {
+  ReadView view;
+  view.now_ms = path_->env->clock->WallMs();
+  std::shared_lock state(state_mutex_);
+  view.snapshot = snapshot_;
+  view.sequence = sequence_;
+  view.buffers.push_back(active_);
+  if (committing_ != nullptr) view.buffers.push_back(committing_);
+  if (!with_rows) return view;
+  for (size_t b = 0; b < view.buffers.size(); ++b) {
+    for (auto& row : view.buffers[b]->LiveRows()) {
+      if (IsExpired(row->expires_at_ms, view.now_ms)) continue;
+      if (b > 0 && active_->Find(row->key)) continue;
+      view.rows.push_back(std::move(row));
+    }
+  }
+  return view;
+}
+
 Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const float> queries,
                                                               const SearchOptions& options, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
-  std::shared_ptr<const Snapshot> at;
-  std::vector<TableHits> pending;
-  {
-    std::shared_lock state(state_mutex_);
-    at = snapshot_;
-    const SegmentSchema& schema = at->head.schema;
-    RETURN_IF_ERROR(CheckSearch(schema, queries, options));
-    for (size_t i = 0; i < queries.size(); i += schema.dimension) {
-      pending.push_back(
-          SearchTable(pending_, schema, queries.subspan(i, schema.dimension), std::max(options.k, options.rerank)));
-    }
-  }
-  return RunSearch(*path_, *at, queries, options, std::move(pending), context);
+  RETURN_IF_ERROR(CheckSearch(snapshot()->head.schema, queries, options));
+  return RunSearch(*path_, View(true), queries, options, context);
 }
 
 Result<Row> CollectionImpl::Get(const Key& key, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
-  std::shared_ptr<const Snapshot> at;
-  {
-    std::shared_lock state(state_mutex_);
-    at = snapshot_;
-    if (const Row* row = pending_.Find(key)) return *row;
-  }
-  const SegmentSchema& schema = at->head.schema;
+  ReadView view = View(false);
+  const Snapshot& at = *view.snapshot;
+  const SegmentSchema& schema = at.head.schema;
   if (key.type() != schema.key_type) {
     return Status::InvalidArgument("key " + key.ToString() + ": this collection's keys are " +
                                    (schema.key_type == KeyType::kInteger ? "integers" : "strings"));
   }
-  if (const Row* row = at->rows.Find(key)) return *row;
-  ASSIGN_OR_RETURN(auto found, keys_.Find(*at, {&key, 1}, context));
-  if (found.empty()) return Status::NotFound("no row has the key " + key.ToString());
-  const KeyPlace& place = found.begin()->second;
-  RowAddress address{&at->head.segments[place.segment], place.location};
+  Status absent = Status::NotFound("no row has the key " + key.ToString());
+  if (auto pending = view.Find(key)) {
+    bool live =
+        pending->effect == Effect::kPut && !pending->soft && !IsExpired(pending->row->expires_at_ms, view.now_ms);
+    if (!live) return absent;
+    return *pending->row;
+  }
+  ASSIGN_OR_RETURN(std::vector<StoredRow> found, FindRows(*path_, keys_, at, {&key, 1}, context));
+  const StoredRow& stored = found.front();
+  if (stored.state != StoredRow::State::kLive) return absent;
+  if (stored.row != nullptr) return *stored.row;
+  RowAddress address{&at.head.segments[stored.place.segment], stored.place.location};
   Row row;
   row.key = key;
+  row.version = stored.version;
+  row.expires_at_ms = stored.expires_at_ms;
   RETURN_IF_ERROR(ReadRows(*path_, schema, {&address, 1}, {}, context, {&row, 1}));
   return row;
 }
 
 Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  ReadView view = View(false);
+  ASSIGN_OR_RETURN(std::vector<StoredRow> stored, FindRows(*path_, keys_, *view.snapshot, keys, context));
   std::vector<bool> contained(keys.size(), false);
-  std::shared_ptr<const Snapshot> at;
-  {
-    std::shared_lock state(state_mutex_);
-    at = snapshot_;
-    for (size_t i = 0; i < keys.size(); ++i) contained[i] = pending_.Find(keys[i]) != nullptr;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    contained[i] = stored[i].state == StoredRow::State::kLive;
+    if (auto pending = view.Find(keys[i])) {
+      contained[i] =
+          pending->effect == Effect::kPut && !pending->soft && !IsExpired(pending->row->expires_at_ms, view.now_ms);
+    }
   }
-  ASSIGN_OR_RETURN(auto stored, keys_.Find(*at, keys, context));
-  for (const auto& found : stored) contained[found.first] = true;
-  for (size_t i = 0; i < keys.size(); ++i) contained[i] = contained[i] || at->rows.Find(keys[i]) != nullptr;
   return contained;
-}
-
-Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanOptions& options,
-                            const Context& context) {
-  RETURN_IF_ERROR(CheckOpen());
-  std::shared_ptr<const Snapshot> at;
-  RowTable pending;
-  {
-    std::shared_lock state(state_mutex_);
-    at = snapshot_;
-    pending = pending_;
-  }
-  // A pending row may be in the snapshot already, see Search.
-  std::vector<Row> rows = pending.rows();
-  for (const Row& row : at->rows.rows()) {
-    if (pending.Find(row.key) == nullptr) rows.push_back(row);
-  }
-  auto pick = [&](Row row) {
-    if (!options.include_vector) row.vector.clear();
-    if (!options.include_metadata) row.metadata.clear();
-    if (!options.include_payload) row.payload.clear();
-    return row;
-  };
-  for (Row& row : rows) row = pick(std::move(row));
-  ScanParts parts{options.include_vector, options.include_metadata || options.include_payload};
-  for (uint32_t s = 0; s < at->head.segments.size(); ++s) {
-    RETURN_IF_ERROR(ScanSegment(*path_, *at, s, parts, context, [&](uint32_t, Row row) {
-      if (pending.Find(row.key) != nullptr) return Status::Ok();
-      if (!options.in_key_order) return visit(pick(std::move(row)));
-      rows.push_back(pick(std::move(row)));
-      return Status::Ok();
-    }));
-  }
-  if (options.in_key_order)
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
-  for (Row& row : rows) RETURN_IF_ERROR(visit(std::move(row)));
-  return Status::Ok();
 }
 
 Status CollectionImpl::Refresh(const Context& context) {
@@ -155,19 +134,22 @@ CollectionStats CollectionImpl::Stats() const {
   stats.key_type = head.schema.key_type;
   stats.filter_columns = head.schema.filter_columns;
   stats.rows = snapshot_->row_count();
-  stats.pending_rows = pending_.size();
+  stats.pending_rows = active_->size() + (committing_ != nullptr ? committing_->size() : 0);
   stats.conflicts = conflicts_;
   stats.inline_rows = snapshot_->rows.size();
+  stats.soft_deleted_rows = snapshot_->soft_rows.size();
   stats.cells = snapshot_->routing != nullptr ? snapshot_->routing->cells() : 0;
   stats.default_probes = snapshot_->routing != nullptr ? snapshot_->routing->default_probes : 0;
   stats.routing_generation = head.routing.generation;
   stats.head_bytes = snapshot_->head_bytes;
   stats.routing_bytes = head.routing.bytes;
-  stats.stored_bytes = stats.head_bytes + stats.routing_bytes;
+  stats.stored_bytes = stats.head_bytes + stats.routing_bytes + head.deletions.bytes;
   for (const SegmentInfo& segment : head.segments) {
     stats.stored_bytes += segment.bytes;
+    stats.soft_deleted_rows += segment.soft_deleted;
     stats.segments.push_back({segment.name, segment.kind == SegmentKind::kCells ? "cells" : "flat", segment.rows,
-                              segment.entries, segment.cell_count, segment.bytes});
+                              segment.hard_deleted + segment.soft_deleted, segment.entries, segment.cell_count,
+                              segment.bytes});
   }
   FetchCounts totals = path_->extents->Totals();
   stats.ram_hits = totals.ram_hits;
@@ -180,12 +162,15 @@ CollectionStats CollectionImpl::Stats() const {
 }
 
 Status CollectionImpl::Close(const Context& context) {
-  std::lock_guard write(write_mutex_);
-  if (!CheckOpen().ok()) return Status::Ok();
-  if (!options_.read_only && options_.commit_on_close) RETURN_IF_ERROR(CommitLocked(false, context));
-  if (path_->disk != nullptr) path_->disk->Flush();
-  std::unique_lock state(state_mutex_);
-  closed_ = true;
+  {
+    std::lock_guard write(write_mutex_);
+    if (!CheckOpen().ok()) return Status::Ok();
+    if (!options_.read_only && options_.commit_on_close) RETURN_IF_ERROR(CommitLocked(false, "close", context));
+    if (path_->disk != nullptr) path_->disk->Flush();
+    std::unique_lock state(state_mutex_);
+    closed_ = true;
+  }
+  background_.Stop();
   return Status::Ok();
 }
 

@@ -2,19 +2,26 @@
 // engine.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/sync.h"
+#include "engine/background.h"
 #include "engine/commit_log.h"
+#include "engine/commit_plan.h"
 #include "engine/key_lookup.h"
-#include "engine/row_table.h"
+#include "engine/read_view.h"
 #include "engine/snapshot.h"
+#include "engine/write_buffer.h"
 #include "isotherm/collection.h"
 
 namespace isotherm {
+
+struct Compacted;
 
 class CollectionImpl : public Collection {
  public:
@@ -22,8 +29,7 @@ class CollectionImpl : public Collection {
                  std::string disk_cache_note);
   ~CollectionImpl() override;
 
-  Status Insert(Row row, const Context& context) override;
-  Status InsertBatch(std::vector<Row> rows, const Context& context) override;
+  Status Write(WriteBatch batch, const Context& context) override;
   Status Commit(const Context& context) override;
   Status DiscardPending(const Context& context) override;
   Result<SearchResult> Search(std::span<const float> query, const SearchOptions& options,
@@ -41,39 +47,80 @@ class CollectionImpl : public Collection {
 
  private:
   std::shared_ptr<const Snapshot> snapshot() const;
+  ReadView View(bool with_rows) const;
   Status CheckOpen() const;
   Status CheckWritable() const;
-  Status CheckRow(const Row& row) const;
-  // kAlreadyExists naming the first of `keys` that is in the snapshot.
-  Status CheckAbsent(const Snapshot& at, std::span<const Key> keys, const Context& context);
+  Status CheckMutation(const Mutation& mutation) const;
 
-  // Commit's parts; the caller holds write_mutex_. `force_segment`: rows of the head go into a segment too.
-  Status CommitLocked(bool force_segment, const Context& context);
-  Status CommitRows(size_t count, bool force_segment, const Context& context);
-  Result<SwapResult> TrySwap(const Snapshot& base, size_t count, bool force_segment, const Context& context);
-  Status AfterSwap(SwapResult swap, size_t count, const Context& context, bool* landed);
-  Status Adopt(LoadedHead head, size_t committed, const Context& context);
-  void Publish(std::shared_ptr<const Snapshot> next, size_t committed);
+  // Write's parts.
+  Status MakeRoom(const Context& context);
+  // What the snapshot has of the keys whose rows the batch must know, with their content where it needs that.
+  using KnownRows = std::unordered_map<Key, StoredRow, KeyHash>;
+  Status LookUp(const ReadView& view, WriteBatch& batch, KnownRows& known,
+                std::unordered_map<Key, Row, KeyHash>& contents, const Context& context);
+  Status ApplyOne(Mutation& mutation, const KnownRows& known, const std::unordered_map<Key, Row, KeyHash>& contents,
+                  uint64_t sequence);
+
+  Status CommitBecause(std::string_view cause, const Context& context);
+  // Commit's parts; the caller holds write_mutex_. `force_segment`: no row stays in the head. `cause`: for the log.
+  Status CommitLocked(bool force_segment, std::string_view cause, const Context& context);
+  bool Freeze();
+  Status CommitChanges(bool force_segment, std::string_view cause, const Context& context);
+  Status ReapplyPatches(const Snapshot& base, std::vector<KeyedChange>& changes, std::vector<StoredRow>& stored,
+                        const Context& context);
+  Result<SwapResult> TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause, const Context& context);
+  // Sets the head's deletions, writing them to an object of their own when they are too many for the head.
+  Status PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next, const Context& context);
+  Status AfterSwap(SwapResult swap, bool of_changes, const Context& context, bool* landed);
+  Status Adopt(LoadedHead head, bool committed, const Context& context);
+  void Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version);
   Status OtherWasFaster() const;
-  Status CompactLocked(const CompactOptions& options, const Progress& progress, const Context& context);
+  std::string NewObjectName(std::string_view kind, const Head& base) const;
+  void RemoveObjects(const std::vector<std::string>& names, const Context& context);
+  // Changes of the head that are no commit of rows: `change` edits the next head, whole, and all deletions.
+  using HeadChange = std::function<Status(const Snapshot& base, Head& next, DeletionMap& deletions)>;
+  Status SwapHead(const HeadChange& change, const Context& context);
+  // Keeps the base under a name of its own, before the head moves on from it. At most one request.
+  Status Archive(const Snapshot& base, const Context& context);
+  Status PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build,
+                           const Context& context);
+  Status Unregister(const Build& build, const Context& context);
 
   const std::unique_ptr<ReadPath> path_;
   const Options options_;
   const std::string disk_cache_note_;
   KeyLookup keys_;
+  Background background_;
 
-  // Taken before state_mutex_. Held by whatever inserts, commits or compacts, across its requests.
-  std::mutex write_mutex_;
+  std::atomic<uint64_t> commit_tickets_{0};
+
+  // Taken before state_mutex_. Held by whatever commits or compacts, across its requests; not by Write.
+  Mutex write_mutex_;
   CommitLog log_;
-  std::string new_segment_;       // written for the swap in hand, not in any head yet
-  bool uncertain_ = false;        // the outcome of the last swap is open
-  size_t uncertain_rows_ = 0;     // the first rows of pending_, which it would commit
-  uint64_t checked_version_ = 0;  // the keys of pending_ were absent at this version
+  // A segment of committing_'s rows, written for no base in particular.
+  struct PreparedSegment {
+    SegmentInfo info;
+    uint64_t gc_epoch = 0;
+  };
+  std::optional<PreparedSegment> prepared_;
+  PlaceCache places_;                           // of committing_'s keys
+  std::vector<std::string> new_objects_;        // written for the swap in hand, not in any head yet
+  bool uncertain_ = false;                      // the outcome of the last swap is open
+  bool uncertain_changes_ = false;              // it would commit committing_
+  std::shared_ptr<const Routing> new_routing_;  // of the compaction that is being published
+  std::string new_routing_sha256_;
+  uint64_t archived_version_ = 0;  // the newest that is known to be archived
+  // The last group of threads that committed together: all up to this ticket have this outcome.
+  uint64_t group_ticket_ = 0;
+  Status group_status_;
 
-  mutable std::shared_mutex state_mutex_;  // snapshot_ and pending_ change together under it
+  mutable SharedMutex state_mutex_;  // the following change together under it
   std::shared_ptr<const Snapshot> snapshot_;
-  RowTable pending_;
+  std::shared_ptr<WriteBuffer> active_;      // takes new changes
+  std::shared_ptr<WriteBuffer> committing_;  // frozen, older than active_; may be null
+  uint64_t sequence_ = 0;
   uint64_t conflicts_ = 0;
+  bool flush_started_ = false;
   bool closed_ = false;
 };
 

@@ -56,6 +56,9 @@ Status CopyCollection(BlobStore& from, BlobStore& to, const Progress& progress, 
     RETURN_IF_ERROR(to.Put(context, kRoutingObject, routing).status());
     if (progress) progress("copying", done += routing.size(), total);
   }
+  if (!head->deletions.name.empty()) {
+    RETURN_IF_ERROR(CopyObject(from, to, head->deletions.name, head->deletions.bytes, context));
+  }
   // Last: until here there is no collection.
   auto put = to.Put(context, kHeadObject, bytes, PutCondition::IfAbsent());
   if (!put.ok() && put.status().code() == StatusCode::kConflict) {

@@ -91,9 +91,13 @@ Status VisitBlocks(const ReadPath& path, const Snapshot& snapshot, std::span<con
     uint64_t document = view.primary_rows() > 0 ? view.document(0).offset : 0;
     for (uint32_t row = 0; row < view.primary_rows(); ++row) {
       uint32_t length = view.document_length(row);
-      addresses.push_back({&info, {blocks[b].first_ordinal + row, {document, length}}});
+      RowAttributes attributes = view.attributes(row);
+      addresses.push_back({&info, {blocks[b].first_ordinal + row, {document, length}, attributes}});
       document += length;
-      rows.emplace_back().key = view.key(row);
+      Row& read = rows.emplace_back();
+      read.key = view.key(row);
+      read.version = attributes.version != 0 ? attributes.version : info.version;
+      read.expires_at_ms = attributes.expires_at_ms;
     }
   }
   RETURN_IF_ERROR(ReadRows(path, schema, addresses, {parts.vector, parts.document, false}, context, rows));

@@ -4,6 +4,7 @@
 #include "base/crc32c.h"
 #include "base/macros.h"
 #include "base/sha256.h"
+#include "isotherm/blob_store.h"
 #include "segment/row_codec.h"
 
 namespace isotherm {
@@ -53,23 +54,148 @@ std::vector<WriterSlot> GetSlots(Decoder& in) {
   return slots;
 }
 
+void PutSegments(std::string& out, const std::vector<SegmentInfo>& segments) {
+  PutFixed<uint32_t>(out, static_cast<uint32_t>(segments.size()));
+  for (const SegmentInfo& segment : segments) {
+    PutSegmentInfo(out, segment);
+    PutFixed<uint64_t>(out, segment.version);
+    PutFixed<uint64_t>(out, segment.hard_deleted);
+    PutFixed<uint64_t>(out, segment.soft_deleted);
+  }
+}
+
+// In format version 1 nothing is deleted, and its rows count as written by version 1.
+std::vector<SegmentInfo> GetSegments(Decoder& in, uint32_t format, const Head& head) {
+  std::vector<SegmentInfo> segments;
+  auto count = in.Fixed<uint32_t>();
+  for (uint32_t i = 0; i < count && in.ok(); ++i) {
+    SegmentInfo segment = GetSegmentInfo(in, head.schema.dimension);
+    segment.version = format == 1 ? 1 : in.Fixed<uint64_t>();
+    segment.hard_deleted = format == 1 ? 0 : in.Fixed<uint64_t>();
+    segment.soft_deleted = format == 1 ? 0 : in.Fixed<uint64_t>();
+    if (segment.kind == SegmentKind::kCells && head.routing.generation == 0) in.Fail();
+    if (segment.hard_deleted > segment.rows || segment.soft_deleted > segment.rows - segment.hard_deleted) in.Fail();
+    segments.push_back(std::move(segment));
+  }
+  return segments;
+}
+
+void PutInlineRows(std::string& out, const std::vector<InlineRow>& rows) {
+  PutFixed<uint32_t>(out, static_cast<uint32_t>(rows.size()));
+  for (const InlineRow& row : rows) {
+    PutRow(out, row.row);
+    PutFixed<uint64_t>(out, row.row.version);
+    PutFixed<int64_t>(out, row.row.expires_at_ms);
+    PutFixed<uint8_t>(out, row.soft_deleted ? 1 : 0);
+  }
+}
+
+std::vector<InlineRow> GetInlineRows(Decoder& in, uint32_t format, const SegmentSchema& schema) {
+  std::vector<InlineRow> rows;
+  auto count = in.Fixed<uint32_t>();
+  for (uint32_t i = 0; i < count && in.ok(); ++i) {
+    InlineRow row;
+    row.row = GetRow(in, schema.key_type, schema.dimension);
+    row.row.version = 1;
+    if (format > 1) {
+      row.row.version = in.Fixed<uint64_t>();
+      row.row.expires_at_ms = in.Fixed<int64_t>();
+      auto soft = in.Fixed<uint8_t>();
+      if (soft > 1) in.Fail();
+      row.soft_deleted = soft == 1;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void PutRouting(std::string& out, const RoutingRef& routing) {
+  PutFixed<uint64_t>(out, routing.generation);
+  PutBytes(out, routing.sha256_hex);
+  PutFixed<uint32_t>(out, routing.bytes);
+  PutFixed<uint32_t>(out, routing.crc32c);
+}
+
+RoutingRef GetRouting(Decoder& in) {
+  RoutingRef routing;
+  routing.generation = in.Fixed<uint64_t>();
+  routing.sha256_hex = in.Bytes();
+  routing.bytes = in.Fixed<uint32_t>();
+  routing.crc32c = in.Fixed<uint32_t>();
+  if (routing.generation != 0 && routing.sha256_hex.size() != kSha256HexBytes) in.Fail();
+  return routing;
+}
+
+void PutOperation(std::string& out, const OperationRecord& operation) {
+  PutFixed(out, operation.operation);
+  PutBytes(out, operation.cause);
+  PutFixed<uint64_t>(out, operation.rows_written);
+  PutFixed<uint64_t>(out, operation.rows_deleted);
+  PutFixed<uint64_t>(out, operation.rows_restored);
+  PutFixed<uint64_t>(out, operation.bytes_written);
+}
+
+// What an operation is called by does not change what a version holds: a reader may not know it.
+OperationRecord GetOperation(Decoder& in) {
+  OperationRecord operation;
+  operation.operation = in.Fixed<Operation>();
+  operation.cause = in.Bytes();
+  operation.rows_written = in.Fixed<uint64_t>();
+  operation.rows_deleted = in.Fixed<uint64_t>();
+  operation.rows_restored = in.Fixed<uint64_t>();
+  operation.bytes_written = in.Fixed<uint64_t>();
+  return operation;
+}
+
+// What format version 2 brought, behind all else.
+void PutHistory(std::string& out, const Head& head) {
+  PutBytes(out, head.deletions.name);
+  PutFixed<uint32_t>(out, head.deletions.bytes);
+  PutFixed<uint32_t>(out, head.deletions.crc32c);
+  PutDeletionDeltas(out, head.deletion_deltas);
+  PutOperation(out, head.operation);
+  PutFixed<uint64_t>(out, head.gc_epoch);
+  PutFixed<uint64_t>(out, head.oldest_version);
+  PutFixed<uint32_t>(out, static_cast<uint32_t>(head.builds.size()));
+  for (const Build& build : head.builds) {
+    PutNonce(out, build.id);
+    PutFixed<int64_t>(out, build.started_ms);
+  }
+  PutFixed<uint64_t>(out, head.fork_version);
+}
+
+void GetHistory(Decoder& in, Head& head) {
+  head.deletions.name = in.Bytes();
+  head.deletions.bytes = in.Fixed<uint32_t>();
+  head.deletions.crc32c = in.Fixed<uint32_t>();
+  if (!head.deletions.name.empty() && !ValidateObjectName(head.deletions.name).ok()) in.Fail();
+  head.deletion_deltas = GetDeletionDeltas(in, head.segments);
+  head.operation = GetOperation(in);
+  head.gc_epoch = in.Fixed<uint64_t>();
+  head.oldest_version = in.Fixed<uint64_t>();
+  auto builds = in.Fixed<uint32_t>();
+  for (uint32_t i = 0; i < builds && in.ok(); ++i) {
+    Build build;
+    build.id = GetNonce(in);
+    build.started_ms = in.Fixed<int64_t>();
+    head.builds.push_back(build);
+  }
+  head.fork_version = in.Fixed<uint64_t>();
+}
+
 std::string EncodeBody(const Head& head) {
   std::string out;
-  PutFixed<uint16_t>(out, 0);  // features that a reader must know: none in version 1
+  PutFixed<uint16_t>(out, 0);  // features that a reader must know: none yet
   PutNonce(out, head.collection);
   PutNonce(out, head.write);
   PutFixed<uint64_t>(out, head.version);
   PutFixed<int64_t>(out, head.commit_ms);
   PutSchema(out, head.schema);
   PutSlots(out, head.slots);
-  PutFixed<uint64_t>(out, head.routing.generation);
-  PutBytes(out, head.routing.sha256_hex);
-  PutFixed<uint32_t>(out, head.routing.bytes);
-  PutFixed<uint32_t>(out, head.routing.crc32c);
-  PutFixed<uint32_t>(out, static_cast<uint32_t>(head.segments.size()));
-  for (const SegmentInfo& segment : head.segments) PutSegmentInfo(out, segment);
-  PutFixed<uint32_t>(out, static_cast<uint32_t>(head.inline_rows.size()));
-  for (const Row& row : head.inline_rows) PutRow(out, row);
+  PutRouting(out, head.routing);
+  PutSegments(out, head.segments);
+  PutInlineRows(out, head.inline_rows);
+  PutHistory(out, head);
   return out;
 }
 
@@ -103,8 +229,8 @@ Result<Head> DecodeHead(std::string_view bytes) {
     return Status::Corruption("head: its " + std::to_string(bytes.size()) + " bytes do not match its crc32c; it is " +
                               "damaged or cut off");
   }
-  if (format != kHeadFormatVersion) {
-    return Status::Unsupported("head: format version " + std::to_string(format) + "; this build reads version 1");
+  if (format == 0 || format > kHeadFormatVersion) {
+    return Status::Unsupported("head: format version " + std::to_string(format) + "; this build reads 1 and 2");
   }
   std::string_view body = bytes.substr(kPrefixBytes);
   if (body.size() != length) {
@@ -124,20 +250,10 @@ Result<Head> DecodeHead(std::string_view bytes) {
   head.commit_ms = in.Fixed<int64_t>();
   head.schema = GetSchema(in);
   head.slots = GetSlots(in);
-  head.routing.generation = in.Fixed<uint64_t>();
-  head.routing.sha256_hex = in.Bytes();
-  head.routing.bytes = in.Fixed<uint32_t>();
-  head.routing.crc32c = in.Fixed<uint32_t>();
-  if (head.routing.generation != 0 && head.routing.sha256_hex.size() != kSha256HexBytes) in.Fail();
-  auto segments = in.Fixed<uint32_t>();
-  for (uint32_t i = 0; i < segments && in.ok(); ++i) {
-    head.segments.push_back(GetSegmentInfo(in, head.schema.dimension));
-    if (head.segments.back().kind == SegmentKind::kCells && head.routing.generation == 0) in.Fail();
-  }
-  auto rows = in.Fixed<uint32_t>();
-  for (uint32_t i = 0; i < rows && in.ok(); ++i) {
-    head.inline_rows.push_back(GetRow(in, head.schema.key_type, head.schema.dimension));
-  }
+  head.routing = GetRouting(in);
+  head.segments = GetSegments(in, format, head);
+  head.inline_rows = GetInlineRows(in, format, head.schema);
+  if (format > 1) GetHistory(in, head);
   if (!in.done()) return Status::Corruption("head: malformed");
   return head;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/environment.h"
+#include "engine/deletions.h"
 #include "isotherm/row.h"
 #include "isotherm/status.h"
 #include "segment/segment_info.h"
@@ -18,7 +19,7 @@
 namespace isotherm {
 
 inline constexpr char kHeadObject[] = "head";
-inline constexpr uint32_t kHeadFormatVersion = 1;
+inline constexpr uint32_t kHeadFormatVersion = 2;  // 2 brought deletions, row versions, history and branches
 
 using Nonce = std::array<uint64_t, 2>;
 Nonce MakeNonce(Random& random);
@@ -39,6 +40,39 @@ struct RoutingRef {
   uint32_t crc32c = 0;
 };
 
+// A row in the head.
+struct InlineRow {
+  Row row;
+  bool soft_deleted = false;
+};
+
+// What a version was made by; `isotherm log` shows it.
+enum class Operation : uint8_t {
+  kCreate = 0,
+  kCommit = 1,
+  kCompact = 2,
+  kVacuum = 3,
+  kRollback = 4,
+  kBranch = 5,
+  kRecover = 6,
+  kBuild = 7
+};
+
+struct OperationRecord {
+  Operation operation = Operation::kCreate;
+  std::string cause;  // "commit", "memtable full", "4 segments of similar size", …
+  uint64_t rows_written = 0;
+  uint64_t rows_deleted = 0;  // also replaced ones, and softly deleted ones
+  uint64_t rows_restored = 0;
+  uint64_t bytes_written = 0;  // of objects beside the head
+};
+
+// A compaction that is under way: its objects are not garbage, although no version names them yet.
+struct Build {
+  Nonce id{};
+  int64_t started_ms = 0;
+};
+
 struct Head {
   Nonce collection{};  // the collection's identity
   Nonce write{};       // of this very write: no two heads have the same bytes
@@ -48,7 +82,16 @@ struct Head {
   std::vector<WriterSlot> slots;
   RoutingRef routing;
   std::vector<SegmentInfo> segments;
-  std::vector<Row> inline_rows;
+  std::vector<InlineRow> inline_rows;
+  DeletionRef deletions;
+  std::vector<DeletionDelta> deletion_deltas;
+  OperationRecord operation;
+  // Rises with each collection of garbage. The name of an object that is not in the head yet tells the epoch in which
+  // it was begun: one of an older epoch may be removed at any time, and can't be put into a head any more.
+  uint64_t gc_epoch = 0;
+  uint64_t oldest_version = 1;  // what is older was removed, or may be
+  std::vector<Build> builds;
+  uint64_t fork_version = 0;  // of a branch: the version that it began with
 };
 
 std::string EncodeHead(const Head& head);

@@ -1,6 +1,8 @@
 #include "engine/key_lookup.h"
 
 #include <cstring>
+#include <numeric>
+#include <set>
 
 #include "base/macros.h"
 #include "engine/range_reader.h"
@@ -14,12 +16,22 @@ constexpr uint64_t kGapBytes = 32 << 10;
 
 }  // namespace
 
-Status KeyLookup::LoadFilters(const Snapshot& snapshot, const Context& context) {
+Status KeyLookup::LoadFilters(const Snapshot& snapshot, size_t keys, std::span<const uint32_t> segments,
+                              const Context& context) {
   std::vector<Extent> extents;
   {
     std::lock_guard lock(mutex_);
-    for (const SegmentInfo& segment : snapshot.head.segments) {
-      if (filters_.count(segment.name) != 0) continue;
+    std::set<std::string_view> there;
+    for (const SegmentInfo& segment : snapshot.head.segments) there.insert(segment.name);
+    std::erase_if(filters_, [&](const auto& entry) { return !there.contains(entry.first); });
+    std::erase_if(page_bytes_read_, [&](const auto& entry) { return !there.contains(entry.first); });
+    for (uint32_t s : segments) {
+      const SegmentInfo& segment = snapshot.head.segments[s];
+      if (filters_.contains(segment.name)) continue;
+      if (page_bytes_read_[segment.name] + keys * kKeyPageBytes <= segment.filter.length) {
+        page_bytes_read_[segment.name] += keys * kKeyPageBytes;
+        continue;
+      }
       extents.push_back(
           {segment.name, segment.filter.offset, static_cast<uint32_t>(segment.filter.length), segment.filter_crc32c});
     }
@@ -36,29 +48,29 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, const Context& context) 
   return Status::Ok();
 }
 
-Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std::span<const Key> keys,
-                                                   const Context& context) {
-  struct Probe {
-    size_t key;
-    uint32_t segment;
-    uint32_t page;
-    uint32_t pages_read = 0;
-  };
-  std::map<size_t, KeyPlace> found;
-  if (snapshot.head.segments.empty()) return found;
-  RETURN_IF_ERROR(LoadFilters(snapshot, context));
+std::vector<KeyLookup::Probe> KeyLookup::MakeProbes(const Snapshot& snapshot, std::span<const Key> keys,
+                                                    std::span<const uint32_t> segments) {
+  std::vector<uint64_t> hashes;
+  for (const Key& key : keys) hashes.push_back(HashKey(key));
   std::vector<Probe> probes;
-  {
-    std::lock_guard lock(mutex_);
-    for (uint32_t s = 0; s < snapshot.head.segments.size(); ++s) {
-      const SegmentInfo& segment = snapshot.head.segments[s];
-      std::string_view filter = filters_[segment.name].bytes();
-      for (size_t k = 0; k < keys.size(); ++k) {
-        uint64_t hash = HashKey(keys[k]);
-        if (KeyFilter::MayContain(filter, hash)) probes.push_back({k, s, KeyPageOf(hash, segment.key_pages())});
-      }
+  std::lock_guard lock(mutex_);
+  for (uint32_t s : segments) {
+    const SegmentInfo& segment = snapshot.head.segments[s];
+    auto filter = filters_.find(segment.name);
+    for (size_t k = 0; k < keys.size(); ++k) {
+      if (filter != filters_.end() && !KeyFilter::MayContain(filter->second.bytes(), hashes[k])) continue;
+      probes.push_back({k, s, KeyPageOf(hashes[k], segment.key_pages())});
     }
   }
+  return probes;
+}
+
+Result<std::vector<std::vector<KeyPlace>>> KeyLookup::Find(const Snapshot& snapshot, std::span<const Key> keys,
+                                                           std::span<const uint32_t> segments, const Context& context) {
+  std::vector<std::vector<KeyPlace>> places(keys.size());
+  if (segments.empty() || keys.empty()) return places;
+  RETURN_IF_ERROR(LoadFilters(snapshot, keys.size(), segments, context));
+  std::vector<Probe> probes = MakeProbes(snapshot, keys, segments);
   while (!probes.empty()) {
     std::vector<ObjectRange> ranges;
     for (const Probe& probe : probes) {
@@ -72,7 +84,7 @@ Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std
       auto lookup = FindInKeyPage(reads.ranges[i].bytes, keys[probes[i].key]);
       RETURN_IF_ERROR(lookup.status().WithContext(ranges[i].object + ": at " + std::to_string(ranges[i].offset)));
       KeepRange(*path_.ram, ranges[i], reads.ranges[i]);
-      if (lookup->found) found[probes[i].key] = {probes[i].segment, *lookup->found};
+      if (lookup->found) places[probes[i].key].push_back({probes[i].segment, *lookup->found});
       if (lookup->look_further) {
         uint32_t pages = snapshot.head.segments[probes[i].segment].key_pages();
         Probe next = probes[i];
@@ -83,7 +95,45 @@ Result<std::map<size_t, KeyPlace>> KeyLookup::Find(const Snapshot& snapshot, std
     }
     probes = std::move(further);
   }
-  return found;
+  return places;
+}
+
+StoredRow RowOfKey(const Snapshot& snapshot, const Liveness& liveness, const Key& key, std::span<const KeyPlace> places,
+                   int64_t now_ms) {
+  StoredRow out;
+  if (const Row* row = snapshot.rows.Find(key)) {
+    out = {StoredRow::State::kLive, row, {}, row->version, row->expires_at_ms};
+  }
+  for (const Row& row : snapshot.soft_rows) {
+    if (row.key == key) out = {StoredRow::State::kSoftDeleted, &row, {}, row.version, row.expires_at_ms};
+  }
+  for (const KeyPlace& place : places) {
+    const SegmentInfo& segment = snapshot.head.segments[place.segment];
+    auto state = StoredRow::State::kLive;
+    if (auto deleted = liveness.now.find(segment.name); deleted != liveness.now.end()) {
+      if (deleted->second.hard.Contains(place.location.ordinal)) continue;
+      if (deleted->second.soft.Contains(place.location.ordinal)) state = StoredRow::State::kSoftDeleted;
+    }
+    const RowAttributes& attributes = place.location.attributes;
+    out = {state, nullptr, place, attributes.version != 0 ? attributes.version : segment.version,
+           attributes.expires_at_ms};
+  }
+  if (out.state != StoredRow::State::kAbsent && IsExpired(out.expires_at_ms, now_ms)) {
+    out.state = StoredRow::State::kExpired;
+  }
+  return out;
+}
+
+Result<std::vector<StoredRow>> FindRows(const ReadPath& path, KeyLookup& lookup, const Snapshot& snapshot,
+                                        std::span<const Key> keys, const Context& context) {
+  std::vector<uint32_t> segments(snapshot.head.segments.size());
+  std::iota(segments.begin(), segments.end(), 0);
+  ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, snapshot.Deletions(path, context));
+  ASSIGN_OR_RETURN(auto places, lookup.Find(snapshot, keys, segments, context));
+  int64_t now_ms = path.env->clock->WallMs();
+  std::vector<StoredRow> rows;
+  for (size_t i = 0; i < keys.size(); ++i) rows.push_back(RowOfKey(snapshot, *liveness, keys[i], places[i], now_ms));
+  return rows;
 }
 
 namespace {

@@ -3,12 +3,11 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/sync.h"
 #include "engine/snapshot.h"
 #include "isotherm/context.h"
 #include "isotherm/row.h"
@@ -26,17 +25,48 @@ class KeyLookup {
  public:
   explicit KeyLookup(const ReadPath& path) : path_(path) {}
 
-  // Where each of `keys` lies in the snapshot's segments; absent ones are left out. Filters are read once per segment
-  // (one wave) and kept; then one wave for the pages, and seldom a second one for pages that ran over.
-  Result<std::map<size_t, KeyPlace>> Find(const Snapshot& snapshot, std::span<const Key> keys, const Context& context);
+  // places[i]: where keys[i] lies in those of the snapshot's segments, at most once in each; rows that were deleted
+  // since are found too. One wave for the key pages, and seldom a second one for pages that ran over. Where many keys
+  // are asked for, a wave before it reads the segments' filters, once; few keys cost less without.
+  Result<std::vector<std::vector<KeyPlace>>> Find(const Snapshot& snapshot, std::span<const Key> keys,
+                                                  std::span<const uint32_t> segments, const Context& context);
 
  private:
-  Status LoadFilters(const Snapshot& snapshot, const Context& context);
+  struct Probe {
+    size_t key;
+    uint32_t segment;
+    uint32_t page;
+    uint32_t pages_read = 0;
+  };
+  // The filter that it pays to ask: a large one is not read for a few keys.
+  Status LoadFilters(const Snapshot& snapshot, size_t keys, std::span<const uint32_t> segments, const Context& context);
+  std::vector<Probe> MakeProbes(const Snapshot& snapshot, std::span<const Key> keys,
+                                std::span<const uint32_t> segments);
 
   const ReadPath& path_;
-  std::mutex mutex_;
-  std::map<std::string, PinnedBlock> filters_;  // by segment name
+  Mutex mutex_;
+  // By segment name; only of segments that the newest snapshot asked about has.
+  std::map<std::string, PinnedBlock> filters_;
+  std::map<std::string, uint64_t> page_bytes_read_;  // without a filter
 };
+
+// The live row of a key in a snapshot, or the softly deleted one.
+struct StoredRow {
+  enum class State : uint8_t { kAbsent, kLive, kSoftDeleted, kExpired };  // kExpired: there, but counts as absent
+  State state = State::kAbsent;
+  const Row* row = nullptr;  // in the head
+  KeyPlace place;            // else
+  uint64_t version = 0;
+  int64_t expires_at_ms = 0;
+};
+
+// `places`: of that key, as KeyLookup gave them, indexes into the segments of `snapshot`.
+StoredRow RowOfKey(const Snapshot& snapshot, const Liveness& liveness, const Key& key, std::span<const KeyPlace> places,
+                   int64_t now_ms);
+
+// The same for a few keys, with what it takes to read.
+Result<std::vector<StoredRow>> FindRows(const ReadPath& path, KeyLookup& lookup, const Snapshot& snapshot,
+                                        std::span<const Key> keys, const Context& context);
 
 // Fills vector, metadata and payload of the row at each place: one wave. Corruption for a wrong checksum.
 struct RowParts {

@@ -70,7 +70,7 @@ Result<std::shared_ptr<const Snapshot>> CreateCollection(const ReadPath& path, c
   RETURN_IF_ERROR(created.status());
   // When the answer was lost, others may have gone on from it in the meantime.
   if (created->head.version > 1) return LoadSnapshot(path, nullptr, context);
-  return MakeSnapshot(std::move(created->head), std::move(created->etag), created->bytes, nullptr);
+  return MakeSnapshot(std::move(created->head), std::move(created->etag), created->bytes, nullptr, nullptr);
 }
 
 // A directory of the collection's own inside of `cache_dir`, so that several collections can share that.

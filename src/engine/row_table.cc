@@ -48,12 +48,6 @@ void RowTable::Add(Row row) {
   rows_.push_back(std::move(row));
 }
 
-void RowTable::RemoveFirst(size_t count) {
-  std::vector<Row> rest(std::make_move_iterator(rows_.begin() + static_cast<ptrdiff_t>(count)),
-                        std::make_move_iterator(rows_.end()));
-  *this = RowTable(std::move(rest));
-}
-
 const Row* RowTable::Find(const Key& key) const {
   auto at = index_.find(key);
   return at == index_.end() ? nullptr : &rows_[at->second];

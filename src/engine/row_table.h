@@ -1,4 +1,4 @@
-// Rows in RAM: those of the head and those that wait for a commit. Searched by comparing with every one.
+// The rows of a head, and how any two vectors are compared.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,6 @@ class RowTable {
   explicit RowTable(std::vector<Row> rows);
 
   void Add(Row row);  // requires that the key is new
-  // Forgets the first `count` rows.
-  void RemoveFirst(size_t count);
-
   size_t size() const { return rows_.size(); }
   const std::vector<Row>& rows() const { return rows_; }
   const Row* Find(const Key& key) const;  // null when absent

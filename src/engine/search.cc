@@ -19,7 +19,8 @@ namespace isotherm {
 
 namespace {
 
-constexpr size_t kQueriesPerRound = 32;      // of a batch: bounds the blocks that are held at once
+constexpr size_t kQueriesPerRound = 32;  // of a batch: bounds the blocks that are held at once
+constexpr size_t kMoreWhenHidden = 16;
 constexpr uint32_t kMaxGapBytes = 16 << 10;  // between extents, what is cached already among them
 
 // A block that was read for this search.
@@ -56,10 +57,15 @@ struct FoundRow {
 // The searches of one round: a few queries that share the blocks they want.
 class Round {
  public:
-  Round(const ReadPath& path, const Snapshot& snapshot, const SearchOptions& options, const Context& context)
-      : path_(path), snapshot_(snapshot), schema_(snapshot.head.schema), options_(options), context_(context) {}
+  Round(const ReadPath& path, const ReadView& view, const SearchOptions& options, const Context& context)
+      : path_(path),
+        view_(view),
+        snapshot_(*view.snapshot),
+        schema_(snapshot_.head.schema),
+        options_(options),
+        context_(context) {}
 
-  Result<std::vector<SearchResult>> Run(std::span<const float> queries, std::vector<TableHits> pending) {
+  Result<std::vector<SearchResult>> Run(std::span<const float> queries) {
     size_t count = queries.size() / schema_.dimension;
     results_.assign(count, {});
     for (size_t q = 0; q < count; ++q) queries_.push_back(queries.subspan(q * schema_.dimension, schema_.dimension));
@@ -71,9 +77,7 @@ class Round {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
     for (size_t q = 0; q < count; ++q) {
-      AddTableHits(q, SearchTable(snapshot_.rows, schema_, queries_[q], wanted_), found[q]);
-      DropKeysOf(pending[q], found[q]);
-      AddTableHits(q, std::move(pending[q]), found[q]);
+      AddRowsAtHand(q, found[q]);
       KeepNearest(found[q], wanted_);
       RETURN_IF_ERROR(Complete(q, found[q]));
     }
@@ -83,18 +87,22 @@ class Round {
  private:
   int64_t Now() const { return path_.env->clock->NowNs(); }
 
-  void AddTableHits(size_t q, TableHits table, std::vector<FoundRow>& found) {
-    results_[q].explain.distances_exact += table.compared;
-    for (Hit& hit : table.hits) found.push_back({std::move(hit), {}});
-  }
-
-  // A row that waits for its commit may be in the snapshot already: the answer of the commit was lost and the handle
-  // refreshed, or another writer was faster. It is one row.
-  static void DropKeysOf(const TableHits& pending, std::vector<FoundRow>& found) {
-    if (pending.hits.empty()) return;
-    std::unordered_set<Key, KeyHash> keys;
-    for (const Hit& hit : pending.hits) keys.insert(hit.key);
-    std::erase_if(found, [&](const FoundRow& row) { return keys.contains(row.hit.key); });
+  // Rows in RAM are compared one by one: those that wait for a commit, and those of the head.
+  void AddRowsAtHand(size_t q, std::vector<FoundRow>& found) {
+    std::vector<const Row*> rows;
+    for (const auto& row : view_.rows) rows.push_back(row.get());
+    for (const Row& row : snapshot_.rows.rows()) {
+      if (!IsExpired(row.expires_at_ms, view_.now_ms) && !view_.Hides(row.key)) rows.push_back(&row);
+    }
+    Candidates candidates(wanted_);
+    for (uint32_t i = 0; i < rows.size(); ++i) {
+      candidates.Add({ExactDistance(schema_.metric, queries_[q], rows[i]->vector), 0, i, 0, i});
+    }
+    results_[q].explain.distances_exact += rows.size();
+    for (const Candidate& candidate : candidates.Take()) {
+      const Row& row = *rows[candidate.position];
+      found.push_back({{row.key, candidate.distance, row.metadata, row.payload, row.vector}, {}});
+    }
   }
 
   static void KeepNearest(std::vector<FoundRow>& found, size_t keep) {
@@ -143,8 +151,16 @@ class Round {
         blocks_of[q].push_back(at->second);
       }
     }
+    // What tells which rows are deleted comes in the same wave.
+    std::optional<Extent> deletions = snapshot_.UnreadDeletions();
+    if (deletions) extents.push_back(*deletions);
     FetchCounts counts;
     std::vector<FetchedExtent> fetched = path_.Fetch(context_, extents, {.max_gap_bytes = kMaxGapBytes}, &counts);
+    if (deletions) {
+      RETURN_IF_ERROR(fetched.back().status);
+      RETURN_IF_ERROR(snapshot_.SetDeletions(fetched.back().block.bytes()));
+    }
+    liveness_ = snapshot_.KnownDeletions();
     for (size_t b = 0; b < blocks_.size(); ++b) {
       RETURN_IF_ERROR(fetched[b].status);
       blocks_[b].bytes = std::move(fetched[b].block);
@@ -186,14 +202,21 @@ class Round {
       residual.Reset(view.centroid().empty() ? snapshot_.routing->centroid(block.address.cell) : view.centroid());
       distances.resize(view.rows());
       residual.Distances(view.codes(), view.scales(), view.norms2(), view.rows(), distances.data());
+      const OrdinalSet& absent = liveness_->AbsentIn(SegmentOfBlock(block), block.address.segment);
       for (uint32_t row = 0; row < view.rows(); ++row) {
-        candidates.Add({distances[row], residual.spread() * view.scales()[row],
-                        RowId(snapshot_, block.address, view.ordinal(row)), b, row});
+        if (!candidates.Wants(distances[row])) continue;
+        uint32_t ordinal = view.ordinal(row);
+        if (absent.Contains(ordinal) || IsExpired(view.expires_at_ms(row), view_.now_ms)) continue;
+        if (hides_ && view_.Hides(view.key(row))) continue;
+        candidates.Add(
+            {distances[row], residual.spread() * view.scales()[row], RowId(snapshot_, block.address, ordinal), b, row});
       }
       results_[q].explain.codes_evaluated += view.rows();
     }
     return candidates.Take();
   }
+
+  const SegmentInfo& SegmentOfBlock(const Block& block) const { return snapshot_.head.segments[block.address.segment]; }
 
   FoundRow Describe(const Block& block, const Candidate& candidate) const {
     const CellBlock& view = block.view;
@@ -203,16 +226,34 @@ class Round {
     found.hit.distance = candidate.distance;
     found.hit.metadata = view.columns().Row(schema_.filter_columns, candidate.position);
     found.address = {SegmentOf(snapshot_, block.address.segment, ordinal),
-                     {ordinal, view.document(candidate.position)}};
+                     {ordinal, view.document(candidate.position), {}}};
     return found;
   }
 
-  // The true nearest rows: every raw vector is read, then the blocks of those that won.
+  // The true nearest rows: every raw vector is read, then the blocks of those that won. What hides a row by its key or
+  // its expiry is known only when its block is read; then the next best ones are looked for, until k are left.
   Result<std::vector<std::vector<FoundRow>>> ExactRows() {
+    ASSIGN_OR_RETURN(liveness_, snapshot_.Deletions(path_, context_));
+    std::vector<std::vector<FoundRow>> found;
+    for (size_t wanted = wanted_;; wanted = wanted * 2 + kMoreWhenHidden) {
+      size_t fewest = 0;
+      ASSIGN_OR_RETURN(found, ExactRowsAmong(wanted, &fewest));
+      bool enough = true;
+      for (const auto& rows : found) enough = enough && rows.size() >= wanted_;
+      // Fewer than asked for are all there are.
+      if (enough || fewest < wanted) return found;
+    }
+  }
+
+  // Of the `wanted` nearest rows those that are not hidden; `fewest`: how many a query had, hidden ones among them.
+  Result<std::vector<std::vector<FoundRow>>> ExactRowsAmong(size_t wanted, size_t* fewest) {
     int64_t begin = Now();
-    std::vector<Candidates> candidates(queries_.size(), Candidates(wanted_));
+    blocks_.clear();
+    std::vector<Candidates> candidates(queries_.size(), Candidates(wanted));
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
+      const OrdinalSet& absent = liveness_->AbsentIn(snapshot_.head.segments[s], s);
       RETURN_IF_ERROR(ScanVectors(path_, snapshot_, s, context_, [&](uint32_t ordinal, std::span<const float> row) {
+        if (absent.Contains(ordinal)) return;
         for (size_t q = 0; q < queries_.size(); ++q) {
           candidates[q].Add(
               {ExactDistance(schema_.metric, queries_[q], row), 0, (uint64_t{s} << 32) | ordinal, s, ordinal});
@@ -222,8 +263,11 @@ class Round {
     std::vector<std::vector<BlockAddress>> plan(queries_.size());
     std::vector<std::vector<Candidate>> winners(queries_.size());
     for (size_t q = 0; q < queries_.size(); ++q) {
-      for (const SegmentInfo& segment : snapshot_.head.segments) results_[q].explain.distances_exact += segment.rows;
+      for (const SegmentInfo& segment : snapshot_.head.segments) {
+        results_[q].explain.distances_exact += segment.live_rows();
+      }
       winners[q] = candidates[q].Take();
+      *fewest = q == 0 ? winners[q].size() : std::min(*fewest, winners[q].size());
       for (const Candidate& winner : winners[q])
         plan[q].push_back(PrimaryBlock(snapshot_, winner.source, winner.position));
     }
@@ -236,6 +280,10 @@ class Round {
         at.position -= block.address.first_ordinal;
         if (at.position >= block.view.primary_rows())
           return Status::Corruption(block.address.extent.object + ": rows missing");
+        if (IsExpired(block.view.expires_at_ms(at.position), view_.now_ms) ||
+            (hides_ && view_.Hides(block.view.key(at.position)))) {
+          continue;
+        }
         found[q].push_back(Describe(block, at));
       }
       results_[q].explain.score_ns = Now() - begin;
@@ -279,10 +327,13 @@ class Round {
   }
 
   const ReadPath& path_;
+  const ReadView& view_;
   const Snapshot& snapshot_;
   const SegmentSchema& schema_;
   const SearchOptions& options_;
   const Context& context_;
+  const bool hides_ = view_.HidesAny();
+  std::shared_ptr<const Liveness> liveness_;
   size_t wanted_ = 0;
   std::vector<std::span<const float>> queries_;
   std::vector<Block> blocks_;
@@ -290,20 +341,6 @@ class Round {
 };
 
 }  // namespace
-
-TableHits SearchTable(const RowTable& table, const SegmentSchema& schema, std::span<const float> query, size_t wanted) {
-  Candidates candidates(wanted);
-  for (uint32_t i = 0; i < table.size(); ++i) {
-    candidates.Add({ExactDistance(schema.metric, query, table.rows()[i].vector), 0, i, 0, i});
-  }
-  TableHits out;
-  out.compared = table.size();
-  for (const Candidate& candidate : candidates.Take()) {
-    const Row& row = table.rows()[candidate.position];
-    out.hits.push_back({row.key, candidate.distance, row.metadata, row.payload, row.vector});
-  }
-  return out;
-}
 
 Status CheckSearch(const SegmentSchema& schema, std::span<const float> queries, const SearchOptions& options) {
   if (options.k == 0) return Status::InvalidArgument("k is 0; at least 1 row must be asked for");
@@ -317,10 +354,9 @@ Status CheckSearch(const SegmentSchema& schema, std::span<const float> queries, 
   return Status::Ok();
 }
 
-Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot& snapshot,
-                                            std::span<const float> queries, const SearchOptions& options,
-                                            std::vector<TableHits> pending, const Context& context) {
-  size_t dimension = snapshot.head.schema.dimension;
+Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const ReadView& view, std::span<const float> queries,
+                                            const SearchOptions& options, const Context& context) {
+  size_t dimension = view.snapshot->head.schema.dimension;
   size_t count = queries.size() / dimension;
   std::vector<SearchResult> results;
   for (size_t begin = 0; begin < count; begin += kQueriesPerRound) {
@@ -329,10 +365,8 @@ Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot
     Meter meter;
     Context metered = context;
     metered.meter = &meter;
-    Round round(path, snapshot, options, metered);
-    std::vector<TableHits> tables(std::make_move_iterator(pending.begin() + static_cast<ptrdiff_t>(begin)),
-                                  std::make_move_iterator(pending.begin() + static_cast<ptrdiff_t>(end)));
-    auto answered = round.Run(queries.subspan(begin * dimension, (end - begin) * dimension), std::move(tables));
+    Round round(path, view, options, metered);
+    auto answered = round.Run(queries.subspan(begin * dimension, (end - begin) * dimension));
     if (context.meter != nullptr) {
       for (const RequestRecord& record : meter.Records()) context.meter->Add(record);
     }
@@ -341,7 +375,7 @@ Result<std::vector<SearchResult>> RunSearch(const ReadPath& path, const Snapshot
     shared.store = meter.Summary();
     shared.price_usd = PriceUsd(shared.store);
     for (SearchResult& result : *answered) {
-      result.explain.version = snapshot.head.version;
+      result.explain.version = view.snapshot->head.version;
       results.push_back(std::move(result));
     }
   }

@@ -61,19 +61,78 @@ std::vector<FetchedExtent> ReadPath::Fetch(const Context& context, std::span<con
 
 uint64_t Snapshot::row_count() const {
   uint64_t count = rows.size();
-  for (const SegmentInfo& segment : head.segments) count += segment.rows;
+  for (const SegmentInfo& segment : head.segments) count += segment.live_rows();
   return count;
 }
 
+Head Snapshot::WholeHead() const {
+  Head whole = head;
+  for (const Row& row : rows.rows()) whole.inline_rows.push_back({row, false});
+  for (const Row& row : soft_rows) whole.inline_rows.push_back({row, true});
+  return whole;
+}
+
+std::shared_ptr<const Liveness> Snapshot::KnownDeletions() const {
+  std::lock_guard lock(mutex_);
+  return liveness_;
+}
+
+std::optional<Extent> Snapshot::UnreadDeletions() const {
+  if (KnownDeletions() != nullptr) return std::nullopt;
+  return Extent{head.deletions.name, 0, head.deletions.bytes, head.deletions.crc32c};
+}
+
+void Snapshot::UseStoredDeletions(DeletionMap stored) const {
+  auto liveness = std::make_shared<Liveness>();
+  liveness->now = ApplyDeltas(stored, head.deletion_deltas, head.segments);
+  liveness->stored = std::move(stored);
+  liveness->flat.resize(head.segments.size());
+  for (uint32_t s = 0; s < head.segments.size(); ++s) {
+    auto found = liveness->now.find(head.segments[s].name);
+    if (found == liveness->now.end()) continue;
+    OrdinalSet& absent = head.segments[s].kind == SegmentKind::kCells ? liveness->cells : liveness->flat[s];
+    absent |= found->second.hard;
+    absent |= found->second.soft;
+  }
+  std::lock_guard lock(mutex_);
+  if (liveness_ == nullptr) liveness_ = std::move(liveness);
+}
+
+Status Snapshot::SetDeletions(std::string_view bytes) const {
+  auto stored = DecodeDeletions(bytes);
+  RETURN_IF_ERROR(stored.status().WithContext(head.deletions.name));
+  UseStoredDeletions(std::move(stored).value());
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const Liveness>> Snapshot::Deletions(const ReadPath& path, const Context& context) const {
+  if (auto extent = UnreadDeletions()) {
+    std::vector<FetchedExtent> fetched = path.Fetch(context, {&*extent, 1}, {}, nullptr);
+    RETURN_IF_ERROR(fetched[0].status);
+    RETURN_IF_ERROR(SetDeletions(fetched[0].block.bytes()));
+  }
+  return KnownDeletions();
+}
+
 std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
-                                             std::shared_ptr<const Routing> routing) {
+                                             std::shared_ptr<const Routing> routing, const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
-  snapshot->rows = RowTable(std::move(head.inline_rows));
+  std::vector<Row> rows;
+  for (InlineRow& row : head.inline_rows) {
+    (row.soft_deleted ? snapshot->soft_rows : rows).push_back(std::move(row.row));
+  }
+  snapshot->rows = RowTable(std::move(rows));
   head.inline_rows.clear();
   snapshot->head = std::move(head);
   snapshot->etag = std::move(etag);
   snapshot->head_bytes = head_bytes;
   snapshot->routing = std::move(routing);
+  std::shared_ptr<const Liveness> known = previous != nullptr ? previous->KnownDeletions() : nullptr;
+  if (snapshot->head.deletions.name.empty()) {
+    snapshot->UseStoredDeletions({});
+  } else if (known != nullptr && previous->head.deletions.name == snapshot->head.deletions.name) {
+    snapshot->UseStoredDeletions(known->stored);
+  }
   return snapshot;
 }
 
@@ -102,7 +161,7 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
       ASSIGN_OR_RETURN(routing, LoadRouting(path, head, read.size() > 1 ? &read[1] : nullptr, context));
     }
   }
-  return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing));
+  return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing), previous);
 }
 
 Result<CellBlock> ParseBlock(std::string_view bytes, const BlockAddress& address, const BlockSchema& schema) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "cache/extent_cache.h"
 #include "engine/head.h"
 #include "engine/row_table.h"
@@ -18,19 +20,20 @@
 
 namespace isotherm {
 
-// Immutable once made; shared by all that read it.
-struct Snapshot {
-  Head head;  // without its inline rows: these are in `rows`
-  std::string etag;
-  uint64_t head_bytes = 0;
-  RowTable rows;
-  std::shared_ptr<const Routing> routing;  // null: no cells
+// Which rows of the segments are absent although they are there.
+struct Liveness {
+  DeletionMap stored;  // as the object of deletions has it
+  DeletionMap now;     // with the head's changes
+  // Both kinds of deletion together; ordinals go through all segments of cells, and begin anew in each flat one.
+  OrdinalSet cells;
+  std::vector<OrdinalSet> flat;  // by segment
 
-  uint64_t row_count() const;
+  const OrdinalSet& AbsentIn(const SegmentInfo& info, uint32_t segment) const {
+    return info.kind == SegmentKind::kCells ? cells : flat[segment];
+  }
 };
 
-// Names of immutable objects are random or hashes of their content: no two collections share one, unless one is a copy.
-inline constexpr char kCacheScope[] = "";
+struct Snapshot;
 
 // What reading a collection takes. Owned by its handle.
 struct ReadPath {
@@ -45,15 +48,53 @@ struct ReadPath {
                                    FetchCounts* counts) const;
 };
 
+// Immutable once made, but for the deletions, which are read when they are first needed; shared by all that read it.
+struct Snapshot {
+  Head head;  // without its inline rows: these are in `rows` and `soft_rows`
+  std::string etag;
+  uint64_t head_bytes = 0;
+  RowTable rows;                           // expired ones among them
+  std::vector<Row> soft_rows;              // of the head, softly deleted
+  std::shared_ptr<const Routing> routing;  // null: no cells
+
+  // Rows that are not deleted; expired ones are counted until a compaction drops them.
+  uint64_t row_count() const;
+  // The head as it was written.
+  Head WholeHead() const;
+
+  // What must be read before Deletions can be told; nothing when it is known.
+  std::optional<Extent> UnreadDeletions() const;
+  // `bytes`: of that extent.
+  Status SetDeletions(std::string_view bytes) const;
+  // Reads what is missing: one wave.
+  Result<std::shared_ptr<const Liveness>> Deletions(const ReadPath& path, const Context& context) const;
+  // Null until they were read.
+  std::shared_ptr<const Liveness> KnownDeletions() const;
+
+ private:
+  friend std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
+                                                      std::shared_ptr<const Routing> routing, const Snapshot* previous);
+  void UseStoredDeletions(DeletionMap stored) const;
+
+  mutable Mutex mutex_;
+  mutable std::shared_ptr<const Liveness> liveness_;
+};
+
+// Whether a row that expires at `expires_at_ms` is absent at `now_ms`.
+inline bool IsExpired(int64_t expires_at_ms, int64_t now_ms) { return expires_at_ms != 0 && expires_at_ms <= now_ms; }
+
+// Names of immutable objects are random or hashes of their content: no two collections share one, unless one is a copy.
+inline constexpr char kCacheScope[] = "";
+
 // Reads the head and, at the same time, the routing object: one wave, if the copy under the well-known name is the one
 // that the head goes with, else two. With a disk cache that knows a routing object of this collection, only the head.
 // `previous` (may be null): only the head is read, and its routing object is taken over unless the head names another.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
                                                      const Context& context);
 
-// A snapshot of a head that this handle wrote itself.
+// A snapshot of a head that is at hand. `previous` (may be null) lends what it knows of the same objects.
 std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
-                                             std::shared_ptr<const Routing> routing);
+                                             std::shared_ptr<const Routing> routing, const Snapshot* previous);
 
 // A block to be searched: its extent, and the cell whose centroid it goes with (kNoCell: it has its own).
 struct BlockAddress {

@@ -7,6 +7,7 @@
 #include "engine/collection_impl.h"
 #include "engine/exact_scan.h"
 #include "engine/range_reader.h"
+#include "engine/versions.h"
 #include "segment/key_pages.h"
 #include "segment/routing_object.h"
 
@@ -32,7 +33,9 @@ class Verification {
     report_.rows = snapshot_.rows.size();
     report_.bytes = snapshot_.head_bytes;
     for (const Row& row : snapshot_.rows.rows()) CountKey(row.key);
+    for (const Row& row : snapshot_.soft_rows) CountKey(row.key);
     RETURN_IF_ERROR(CheckRouting());
+    RETURN_IF_ERROR(CheckDeletions());
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) RETURN_IF_ERROR(CheckSegment(s));
     RETURN_IF_ERROR(FindOrphans());
     return std::move(report_);
@@ -76,6 +79,26 @@ class Verification {
     return Read({RoutingName(ref.sha256_hex), 0, ref.bytes, ref.crc32c}).status();
   }
 
+  // Without knowing what is deleted nothing can be said about keys.
+  Status CheckDeletions() {
+    if (auto extent = snapshot_.UnreadDeletions()) {
+      ++report_.objects;
+      ASSIGN_OR_RETURN(auto bytes, Read(*extent));
+      if (bytes) RETURN_IF_ERROR(Note(snapshot_.SetDeletions(bytes->bytes())));
+    }
+    liveness_ = snapshot_.KnownDeletions();
+    if (liveness_ == nullptr) return Status::Ok();
+    for (const SegmentInfo& segment : snapshot_.head.segments) {
+      auto of = liveness_->now.find(segment.name);
+      uint64_t hard = of == liveness_->now.end() ? 0 : of->second.hard.size();
+      uint64_t soft = of == liveness_->now.end() ? 0 : of->second.soft.size();
+      if (hard != segment.hard_deleted || soft != segment.soft_deleted) {
+        Problem(segment.name + ": number of deleted rows differs from the head's");
+      }
+    }
+    return Status::Ok();
+  }
+
   Status CheckSegment(uint32_t index) {
     const SegmentInfo& info = snapshot_.head.segments[index];
     ++report_.objects;
@@ -92,7 +115,7 @@ class Verification {
     ObjectRange ranges[] = {{info.name, 0, header.size()}, {info.name, info.tail.offset, info.tail.length}};
     RangeReads read = ReadRanges(*path_.store, context_, ranges);
     if (!read.ranges[0].status.ok()) return Note(read.ranges[0].status);
-    if (read.ranges[0].bytes != header)
+    if (!IsSegmentHeader(read.ranges[0].bytes, schema_))
       Problem(info.name + ": the header at offset 0 is not that of this collection's segments");
     if (!read.ranges[1].status.ok()) return Note(read.ranges[1].status);
     report_.extents += 2;
@@ -139,11 +162,16 @@ class Verification {
   Status CheckRows(uint32_t index, std::set<uint64_t>& hashes) {
     const SegmentInfo& info = snapshot_.head.segments[index];
     uint64_t rows = 0;
-    Status scanned = ScanSegment(path_, snapshot_, index, {}, context_, [&](uint32_t, Row row) {
+    const SegmentDeletions* deletions = nullptr;
+    if (liveness_ != nullptr) {
+      if (auto of = liveness_->now.find(info.name); of != liveness_->now.end()) deletions = &of->second;
+    }
+    Status scanned = ScanSegment(path_, snapshot_, index, {}, context_, [&](uint32_t ordinal, Row row) {
       ++rows;
       report_.bytes += VectorBytes(schema_.dimension);
       hashes.insert(HashKey(row.key));
-      CountKey(row.key);
+      bool deleted = liveness_ == nullptr || (deletions != nullptr && deletions->hard.Contains(ordinal));
+      if (!deleted) CountKey(row.key);
       if (progress_ && (rows % 4096 == 0 || rows == info.rows)) progress_("rows of " + info.name, rows, info.rows);
       return Status::Ok();
     });
@@ -186,11 +214,12 @@ class Verification {
   Status FindOrphans() {
     std::set<std::string> named{kHeadObject, kRoutingObject, RoutingName(snapshot_.head.routing.sha256_hex)};
     for (const SegmentInfo& segment : snapshot_.head.segments) named.insert(segment.name);
+    if (!snapshot_.head.deletions.name.empty()) named.insert(snapshot_.head.deletions.name);
     std::string after;
     while (true) {
       ASSIGN_OR_RETURN(ListPage page, path_.store->List(context_, "", after));
       for (const ListEntry& entry : page.entries) {
-        if (named.count(entry.name) == 0) report_.orphans.push_back(entry.name);
+        if (named.count(entry.name) == 0 && !ParseVersionName(entry.name)) report_.orphans.push_back(entry.name);
         after = entry.name;
       }
       if (!page.more) return Status::Ok();
@@ -205,6 +234,7 @@ class Verification {
   ExtentCache store_only_;  // past the caches: what is verified is the store
   VerifyReport report_;
   std::set<Key> keys_;
+  std::shared_ptr<const Liveness> liveness_;  // null: could not be read
 };
 
 }  // namespace

@@ -1,24 +1,15 @@
-// Inserting and committing.
+// Taking changes in: what is checked, and what they make of the rows that the handle sees.
 #include <algorithm>
 #include <utility>
 
-#include "base/context_check.h"
 #include "base/macros.h"
 #include "engine/collection_impl.h"
 #include "engine/exact_scan.h"
-#include "engine/object_writer.h"
 #include "segment/row_codec.h"
-#include "segment/segment_writer.h"
 
 namespace isotherm {
 
 namespace {
-
-std::vector<Key> FirstKeys(const RowTable& table, size_t count) {
-  std::vector<Key> keys;
-  for (size_t i = 0; i < count; ++i) keys.push_back(table.rows()[i].key);
-  return keys;
-}
 
 Status CheckKey(const Key& key, KeyType type) {
   if (key.type() != type) {
@@ -54,6 +45,15 @@ Status CheckMetadata(const Metadata& metadata) {
   return Status::Ok();
 }
 
+bool NeedsRow(const Mutation& mutation) {
+  return mutation.kind == MutationKind::kInsert || mutation.kind == MutationKind::kPatch ||
+         mutation.kind == MutationKind::kRestore || mutation.if_version != 0;
+}
+
+bool NeedsContent(const Mutation& mutation) {
+  return mutation.kind == MutationKind::kPatch || mutation.kind == MutationKind::kRestore;
+}
+
 }  // namespace
 
 Status CollectionImpl::CheckWritable() const {
@@ -62,181 +62,183 @@ Status CollectionImpl::CheckWritable() const {
   return Status::Ok();
 }
 
-Status CollectionImpl::CheckRow(const Row& row) const {
+Status CollectionImpl::CheckMutation(const Mutation& mutation) const {
   std::shared_ptr<const Snapshot> at = snapshot();
   const SegmentSchema& schema = at->head.schema;
+  const Row& row = mutation.row;
   RETURN_IF_ERROR(CheckKey(row.key, schema.key_type));
-  RETURN_IF_ERROR(CheckVector(schema, row.vector).WithContext("row " + row.key.ToString()));
-  RETURN_IF_ERROR(CheckMetadata(row.metadata).WithContext("row " + row.key.ToString()));
+  const std::string name = "row " + row.key.ToString();
+  RETURN_IF_ERROR(CheckMetadata(mutation.patch.set).WithContext(name));
+  if (mutation.kind != MutationKind::kInsert && mutation.kind != MutationKind::kUpsert) return Status::Ok();
+  RETURN_IF_ERROR(CheckVector(schema, row.vector).WithContext(name));
+  RETURN_IF_ERROR(CheckMetadata(row.metadata).WithContext(name));
   if (row.payload.size() > kMaxPayloadBytes) {
-    return Status::InvalidArgument("row " + row.key.ToString() + ": payload of " + std::to_string(row.payload.size()) +
-                                   " bytes; at most " + std::to_string(kMaxPayloadBytes) + " are allowed");
+    return Status::InvalidArgument(name + ": payload of " + std::to_string(row.payload.size()) + " bytes; at most " +
+                                   std::to_string(kMaxPayloadBytes) + " are allowed");
+  }
+  if (row.expires_at_ms < 0) {
+    return Status::InvalidArgument(name + ": expires at " + std::to_string(row.expires_at_ms) +
+                                   "; milliseconds since 1970 are wanted, or 0 for never");
   }
   return Status::Ok();
 }
 
-Status CollectionImpl::CheckAbsent(const Snapshot& at, std::span<const Key> keys, const Context& context) {
-  for (const Key& key : keys) {
-    if (at.rows.Find(key) != nullptr) return Status::AlreadyExists("key " + key.ToString() + " is there already");
+// Beyond twice the memtable's size the caller pays for the commit, so that no queue grows without bound.
+Status CollectionImpl::MakeRoom(const Context& context) {
+  uint64_t bytes = 0;
+  {
+    std::shared_lock state(state_mutex_);
+    bytes = active_->bytes() + (committing_ != nullptr ? committing_->bytes() : 0);
   }
-  ASSIGN_OR_RETURN(auto found, keys_.Find(at, keys, context));
-  if (found.empty()) return Status::Ok();
-  return Status::AlreadyExists("key " + keys[found.begin()->first].ToString() + " is there already");
+  if (bytes < 2 * options_.memtable_bytes) return Status::Ok();
+  return Commit(context).WithContext("making room in the memtable");
 }
 
-Status CollectionImpl::Insert(Row row, const Context& context) {
-  std::vector<Row> rows;
-  rows.push_back(std::move(row));
-  return InsertBatch(std::move(rows), context);
-}
-
-Status CollectionImpl::InsertBatch(std::vector<Row> rows, const Context& context) {
-  RETURN_IF_ERROR(CheckWritable());
-  if (rows.empty()) return Status::InvalidArgument("the batch is empty");
-  for (const Row& row : rows) RETURN_IF_ERROR(CheckRow(row));
-  std::lock_guard write(write_mutex_);
-  RETURN_IF_ERROR(CheckWritable());
+Status CollectionImpl::LookUp(const ReadView& view, WriteBatch& batch, KnownRows& known,
+                              std::unordered_map<Key, Row, KeyHash>& contents, const Context& context) {
   std::vector<Key> keys;
-  for (const Row& row : rows) {
-    if (pending_.Find(row.key) != nullptr)
-      return Status::AlreadyExists("key " + row.key.ToString() + " is there already");
-    keys.push_back(row.key);
+  for (const Mutation& mutation : batch.mutations()) {
+    if (!NeedsRow(mutation)) continue;
+    auto pending = view.Find(mutation.row.key);
+    // Of a key with a change the row below matters only where that is to be brought back.
+    if (pending && !(mutation.kind == MutationKind::kRestore && pending->effect == Effect::kSoftDelete)) continue;
+    if (known.try_emplace(mutation.row.key).second) keys.push_back(mutation.row.key);
   }
-  std::vector<Key> sorted = keys;
-  std::sort(sorted.begin(), sorted.end());
-  if (auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end()) {
-    return Status::AlreadyExists("key " + twice->ToString() + " is twice in the batch");
+  if (keys.empty()) return Status::Ok();
+  ASSIGN_OR_RETURN(std::vector<StoredRow> stored, FindRows(*path_, keys_, *view.snapshot, keys, context));
+  for (size_t i = 0; i < keys.size(); ++i) known[keys[i]] = stored[i];
+  std::vector<RowAddress> addresses;
+  std::vector<Row> rows;
+  for (const Mutation& mutation : batch.mutations()) {
+    auto at = known.find(mutation.row.key);
+    if (!NeedsContent(mutation) || at == known.end() || contents.contains(mutation.row.key)) continue;
+    const StoredRow& row = at->second;
+    if (row.state != StoredRow::State::kLive && row.state != StoredRow::State::kSoftDeleted) continue;
+    if (row.row != nullptr) {
+      contents[mutation.row.key] = *row.row;
+      continue;
+    }
+    contents[mutation.row.key] = {};
+    addresses.push_back({&view.snapshot->head.segments[row.place.segment], row.place.location});
+    rows.emplace_back().key = mutation.row.key;
   }
-  std::shared_ptr<const Snapshot> at = snapshot();
-  RETURN_IF_ERROR(CheckAbsent(*at, keys, context));
-  std::unique_lock state(state_mutex_);
-  checked_version_ = pending_.size() == 0 ? at->head.version : std::min(checked_version_, at->head.version);
-  for (Row& row : rows) pending_.Add(std::move(row));
+  RETURN_IF_ERROR(ReadRows(*path_, view.snapshot->head.schema, addresses, {}, context, rows));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].expires_at_ms = addresses[i].location.attributes.expires_at_ms;
+    contents[rows[i].key] = std::move(rows[i]);
+  }
   return Status::Ok();
 }
 
-Status CollectionImpl::DiscardPending(const Context&) {
+// Under state_mutex_, exclusively.
+Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known,
+                                const std::unordered_map<Key, Row, KeyHash>& contents, uint64_t sequence) {
+  const Key key = mutation.row.key;
+  std::optional<PendingChange> visible = active_->Find(key);
+  const bool frozen = !visible && committing_ != nullptr && (visible = committing_->Find(key)).has_value();
+  if (visible) RETURN_IF_ERROR(CheckOver(*visible, mutation));
+  StoredRow stored;
+  if (auto at = known.find(key); at != known.end()) stored = at->second;
+  const bool live = stored.state == StoredRow::State::kLive;
+  if (!visible && mutation.kind == MutationKind::kInsert && live) {
+    return Status::AlreadyExists("key " + key.ToString() + " is there already");
+  }
+  if (!visible && mutation.if_version != 0 && (!live || stored.version != mutation.if_version)) {
+    return Status::Conflict("the row of key " + key.ToString() + " " +
+                            (live ? "has version " + std::to_string(stored.version) : std::string("is gone")) +
+                            "; expected was version " + std::to_string(mutation.if_version));
+  }
+  PendingChange change;
+  change.first_sequence = sequence;
+  if (mutation.if_version != 0) change.expectation = {Expectation::Kind::kVersion, mutation.if_version};
+  const uint64_t below = frozen ? Expectation::kUncommitted : stored.version;
+  mutation.row.version = 0;
+  switch (mutation.kind) {
+    case MutationKind::kInsert:
+      change.expectation = {Expectation::Kind::kAbsent, 0};
+      change.row = std::make_shared<const Row>(std::move(mutation.row));
+      break;
+    case MutationKind::kUpsert: change.row = std::make_shared<const Row>(std::move(mutation.row)); break;
+    case MutationKind::kPatch: {
+      if (!visible && !live) return Status::NotFound("no row has the key " + key.ToString());
+      Row row = Patched(visible ? *visible->row : contents.at(key), mutation.patch);
+      RETURN_IF_ERROR(CheckMetadata(row.metadata).WithContext("row " + key.ToString()));
+      change.row = std::make_shared<const Row>(std::move(row));
+      change.patch = std::make_shared<const MetadataPatch>(std::move(mutation.patch));
+      change.expectation = {Expectation::Kind::kVersion, below};
+      break;
+    }
+    case MutationKind::kDelete: change.effect = Effect::kDelete; break;
+    case MutationKind::kSoftDelete: change.effect = Effect::kSoftDelete; break;
+    case MutationKind::kRestore: {
+      if (visible && visible->effect == Effect::kPut && !visible->soft) return Status::Ok();
+      if (visible && visible->effect == Effect::kPut) {
+        change.row = visible->row;
+        change.expectation = {Expectation::Kind::kSoftVersion, below};
+        break;
+      }
+      if (!visible && live) return Status::Ok();
+      bool there = stored.state == StoredRow::State::kSoftDeleted || (visible && live);
+      if (!there) return Status::NotFound("no row of the key " + key.ToString() + " to be restored");
+      Row row = contents.at(key);
+      row.version = 0;
+      change.row = std::make_shared<const Row>(std::move(row));
+      change.expectation = {Expectation::Kind::kSoftVersion, stored.version};
+      break;
+    }
+  }
+  active_->Add(key, std::move(change));
+  return Status::Ok();
+}
+
+Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
+  RETURN_IF_ERROR(CheckWritable());
+  if (batch.empty()) return Status::InvalidArgument("the batch is empty");
+  for (const Mutation& mutation : batch.mutations()) RETURN_IF_ERROR(CheckMutation(mutation));
+  RETURN_IF_ERROR(MakeRoom(context));
+  while (true) {
+    ReadView view = View(false);
+    KnownRows known;
+    std::unordered_map<Key, Row, KeyHash> contents;
+    RETURN_IF_ERROR(LookUp(view, batch, known, contents, context));
+    std::unique_lock state(state_mutex_);
+    if (closed_) return Status::Closed("the collection was closed");
+    // What was looked up is of another state by now.
+    if (snapshot_ != view.snapshot || active_ != view.buffers.front()) continue;
+    ++sequence_;
+    std::vector<std::pair<Key, std::optional<PendingChange>>> before;
+    for (Mutation& mutation : batch.mutations()) {
+      Key key = mutation.row.key;
+      before.emplace_back(key, active_->Find(key));
+      Status applied = ApplyOne(mutation, known, contents, sequence_);
+      if (applied.ok()) continue;
+      for (auto undo = before.rbegin(); undo != before.rend(); ++undo) active_->Reset(undo->first, undo->second);
+      return applied;
+    }
+    if (active_->bytes() >= options_.memtable_bytes && !flush_started_) {
+      flush_started_ = true;
+      background_.Start([this](const Context& of_task) {
+        Status flushed = CommitBecause("memtable full", of_task);
+        (void)flushed;  // the changes stay pending: the next Commit tells, or the next Write that finds no room
+        std::unique_lock after(state_mutex_);
+        flush_started_ = false;
+      });
+    }
+    return Status::Ok();
+  }
+}
+
+Status CollectionImpl::DiscardPending(const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
   std::lock_guard write(write_mutex_);
   if (uncertain_) return Status::Unknown("a commit's outcome is open; call Commit to settle it");
+  if (prepared_) RemoveObjects({prepared_->info.name}, context);
+  prepared_.reset();
+  places_.Clear();
   std::unique_lock state(state_mutex_);
-  pending_ = RowTable();
+  active_ = std::make_shared<WriteBuffer>();
+  committing_ = nullptr;
   return Status::Ok();
-}
-
-Status CollectionImpl::Commit(const Context& context) {
-  RETURN_IF_ERROR(CheckWritable());
-  std::lock_guard write(write_mutex_);
-  return CommitLocked(false, context);
-}
-
-Status CollectionImpl::CommitLocked(bool force_segment, const Context& context) {
-  RETURN_IF_ERROR(CheckOpen());
-  if (uncertain_) {
-    bool landed = false;
-    bool of_rows = uncertain_rows_ > 0;
-    RETURN_IF_ERROR(AfterSwap(log_.Settle(context), uncertain_rows_, context, &landed));
-    if (!landed && of_rows && options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
-  }
-  size_t count = pending_.size();
-  bool spill = force_segment && snapshot()->rows.size() > 0;
-  if (count == 0 && !spill) return Status::Ok();
-  return CommitRows(count, force_segment, context);
-}
-
-Status CollectionImpl::CommitRows(size_t count, bool force_segment, const Context& context) {
-  while (true) {
-    RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "commit"));
-    std::shared_ptr<const Snapshot> base = snapshot();
-    if (base->head.version != checked_version_) {
-      RETURN_IF_ERROR(CheckAbsent(*base, FirstKeys(pending_, count), context));
-      checked_version_ = base->head.version;
-    }
-    ASSIGN_OR_RETURN(SwapResult swap, TrySwap(*base, count, force_segment, context));
-    bool landed = false;
-    RETURN_IF_ERROR(AfterSwap(std::move(swap), count, context, &landed));
-    if (landed) return Status::Ok();
-    if (options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
-  }
-}
-
-Status CollectionImpl::OtherWasFaster() const {
-  return Status::Conflict("another writer committed version " + std::to_string(snapshot()->head.version) + " first");
-}
-
-Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, size_t count, bool force_segment,
-                                           const Context& context) {
-  Head next = base.head;
-  size_t bytes = base.rows.encoded_bytes() + pending_.encoded_bytes();
-  uint64_t room = next.segments.empty() ? options_.inline_bytes : options_.inline_bytes / 8;
-  std::vector<Row> rows = base.rows.rows();
-  rows.insert(rows.end(), pending_.rows().begin(), pending_.rows().begin() + static_cast<ptrdiff_t>(count));
-  if (force_segment || bytes > room) {
-    std::string name = "segment-" + NonceHex(MakeNonce(*path_->env->random));
-    ASSIGN_OR_RETURN(SegmentInfo info,
-                     WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
-                       return WriteFlatSegment(next.schema, name, rows, sink);
-                     }));
-    new_segment_ = name;
-    next.segments.push_back(std::move(info));
-  } else {
-    next.inline_rows = std::move(rows);
-  }
-  return log_.Swap({base.head, base.etag, base.head_bytes}, std::move(next), context);
-}
-
-// What a swap's outcome means for this handle. What was written for it may be removed only when it is known to be lost.
-Status CollectionImpl::AfterSwap(SwapResult swap, size_t count, const Context& context, bool* landed) {
-  uncertain_ = swap.outcome == SwapOutcome::kUncertain;
-  uncertain_rows_ = uncertain_ ? count : 0;
-  if (uncertain_) {
-    return Status::Unknown("the commit may or may not have happened (" + swap.status.ToString() +
-                           "); call Commit again to settle it");
-  }
-  *landed = swap.outcome == SwapOutcome::kLanded;
-  std::string segment = std::exchange(new_segment_, {});
-  if (*landed) return Adopt(std::move(swap.head), count, context);
-  if (swap.outcome == SwapOutcome::kFenced) {
-    RETURN_IF_ERROR(Adopt(std::move(swap.head), 0, context));
-    return Status::Fenced(
-        "whether the commit happened can't be told any more: it was not settled within an hour, and another writer "
-        "took over "
-        "this one's place in the head. The rows are still pending: Commit says kAlreadyExists if they are there");
-  }
-  if (!segment.empty()) {
-    // An orphan does no harm: failing to remove it is no failure of the commit's.
-    Status removed = path_->store->Delete(context, segment);
-    (void)removed;
-  }
-  RETURN_IF_ERROR(swap.status);
-  {
-    std::unique_lock state(state_mutex_);
-    ++conflicts_;
-  }
-  return Adopt(std::move(swap.head), 0, context);
-}
-
-// Moves on to `head`, or further. `committed`: so many of the first pending rows are in it.
-Status CollectionImpl::Adopt(LoadedHead head, size_t committed, const Context& context) {
-  std::shared_ptr<const Snapshot> current = snapshot();
-  std::shared_ptr<const Snapshot> next;
-  // Refresh may have come further already.
-  if (head.head.version > current->head.version) {
-    if (head.head.routing.sha256_hex == current->head.routing.sha256_hex) {
-      next = MakeSnapshot(std::move(head.head), std::move(head.etag), head.bytes, current->routing);
-    } else {
-      ASSIGN_OR_RETURN(next, LoadSnapshot(*path_, current.get(), context));
-    }
-  }
-  Publish(std::move(next), committed);
-  return Status::Ok();
-}
-
-// What is searched never goes back to an older version.
-void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, size_t committed) {
-  std::unique_lock state(state_mutex_);
-  if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_ = std::move(next);
-  if (committed > 0) pending_.RemoveFirst(committed);
 }
 
 }  // namespace isotherm

@@ -13,6 +13,8 @@ constexpr uint32_t kMagic = 0x31424349;  // "ICB1"
 constexpr size_t kHeaderBytes = 64;
 constexpr uint32_t kOwnCentroid = 1;
 constexpr uint32_t kStringKeys = 2;
+constexpr uint32_t kVersions = 4;
+constexpr uint32_t kExpiries = 8;
 
 struct Header {
   uint32_t magic = kMagic;
@@ -61,6 +63,24 @@ void PutKeys(std::string& out, std::span<const BlockRow> rows, KeyType type) {
   for (const BlockRow& row : rows) out += row.key->text();
 }
 
+uint32_t AttributeFlags(std::span<const BlockRow> rows) {
+  uint32_t flags = 0;
+  for (const BlockRow& row : rows) {
+    if (row.attributes.version != 0) flags |= kVersions;
+    if (row.attributes.expires_at_ms != 0) flags |= kExpiries;
+  }
+  return flags;
+}
+
+void PutAttributes(std::string& out, std::span<const BlockRow> rows, uint32_t flags) {
+  if ((flags & kVersions) != 0) {
+    for (const BlockRow& row : rows) PutFixed<uint64_t>(out, row.attributes.version);
+  }
+  if ((flags & kExpiries) != 0) {
+    for (const BlockRow& row : rows) PutFixed<int64_t>(out, row.attributes.expires_at_ms);
+  }
+}
+
 }  // namespace
 
 std::string EncodeCellBlock(const BlockSchema& schema, std::span<const BlockRow> rows, uint32_t primary_rows,
@@ -69,7 +89,8 @@ std::string EncodeCellBlock(const BlockSchema& schema, std::span<const BlockRow>
   header.dimension = schema.dimension;
   header.rows = static_cast<uint32_t>(rows.size());
   header.primary_rows = primary_rows;
-  header.flags = (own_centroid ? kOwnCentroid : 0) | (schema.key_type == KeyType::kString ? kStringKeys : 0);
+  header.flags = (own_centroid ? kOwnCentroid : 0) | (schema.key_type == KeyType::kString ? kStringKeys : 0) |
+                 AttributeFlags(rows);
   if (primary_rows > 0) {
     header.first_ordinal = rows[0].ordinal;
     header.first_document = rows[0].document.offset;
@@ -84,6 +105,7 @@ std::string EncodeCellBlock(const BlockSchema& schema, std::span<const BlockRow>
   std::vector<const Metadata*> metadata;
   for (const BlockRow& row : rows) metadata.push_back(row.metadata);
   PutFilterColumns(out, schema.filter_columns, metadata);
+  PutAttributes(out, rows, header.flags);
   return out;
 }
 
@@ -99,7 +121,7 @@ Result<CellBlock> CellBlock::Parse(std::string_view bytes, const BlockSchema& sc
   if (header.primary_rows > header.rows) return malformed("more primary rows than rows");
   if (((header.flags & kStringKeys) != 0) != (schema.key_type == KeyType::kString))
     return malformed("wrong type of keys");
-  if ((header.flags & ~(kOwnCentroid | kStringKeys)) != 0) return malformed("unknown flags");
+  if ((header.flags & ~(kOwnCentroid | kStringKeys | kVersions | kExpiries)) != 0) return malformed("unknown flags");
 
   CellBlock block;
   block.rows_ = header.rows;
@@ -132,6 +154,8 @@ Result<CellBlock> CellBlock::Parse(std::string_view bytes, const BlockSchema& sc
     block.keys_ = in.Raw(end);
   }
   block.columns_ = FilterColumns::Decode(in, schema.filter_columns.size(), block.rows_);
+  if ((header.flags & kVersions) != 0) block.versions_ = in.Raw(rows * sizeof(uint64_t)).data();
+  if ((header.flags & kExpiries) != 0) block.expiries_ = in.Raw(rows * sizeof(int64_t)).data();
   if (!in.done()) return malformed("truncated, or bytes behind its end");
   return block;
 }
@@ -144,6 +168,14 @@ Key CellBlock::key(uint32_t row) const {
 
 uint32_t CellBlock::ordinal(uint32_t row) const {
   return row < primary_rows_ ? first_ordinal_ + row : Load<uint32_t>(second_ordinals_, row - primary_rows_);
+}
+
+int64_t CellBlock::expires_at_ms(uint32_t row) const {
+  return expiries_ == nullptr ? 0 : Load<int64_t>(expiries_, row);
+}
+
+RowAttributes CellBlock::attributes(uint32_t row) const {
+  return {versions_ == nullptr ? 0 : Load<uint64_t>(versions_, row), expires_at_ms(row)};
 }
 
 uint32_t CellBlock::document_length(uint32_t row) const { return Load<uint32_t>(document_lengths_, row); }

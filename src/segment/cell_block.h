@@ -2,7 +2,7 @@
 // vector and the document lie, and the filter columns. Flat segments are made of blocks that carry their own centroid.
 //
 //   header 64 B | centroid f32[d]? | scale f32[n] | norm2 f32[n] | code i8[n][d] | document length u32[n]
-//   | ordinal u32[s] | document offset u64[s] | keys | filter columns
+//   | ordinal u32[s] | document offset u64[s] | keys | filter columns | version u64[n] | expiry i64[n]
 //
 // n entries, of which the last s are second copies.
 //
@@ -28,6 +28,13 @@ struct DocumentRef {
   uint32_t length = 0;  // 0: the row has neither metadata nor payload
 };
 
+// What is known of a row beside its content.
+struct RowAttributes {
+  uint64_t version = 0;       // of the collection, whose commit wrote the row; 0: that of its segment
+  int64_t expires_at_ms = 0;  // 0: never
+  friend bool operator==(const RowAttributes&, const RowAttributes&) = default;
+};
+
 // One row as it goes into a block. The pointers must stay valid until EncodeCellBlock returns.
 struct BlockRow {
   const Key* key = nullptr;
@@ -35,6 +42,7 @@ struct BlockRow {
   const float* vector = nullptr;  // of length one for kCosine
   uint32_t ordinal = 0;
   DocumentRef document;
+  RowAttributes attributes;
 };
 
 struct BlockSchema {
@@ -65,6 +73,9 @@ class CellBlock {
   // Of a primary row the offset is summed up from the first one's: O(row).
   DocumentRef document(uint32_t row) const;
   uint32_t document_length(uint32_t row) const;
+  RowAttributes attributes(uint32_t row) const;
+  bool has_expiries() const { return expiries_ != nullptr; }
+  int64_t expires_at_ms(uint32_t row) const;
   const FilterColumns& columns() const { return columns_; }
 
  private:
@@ -81,6 +92,8 @@ class CellBlock {
   std::string_view key_ends_;  // u32 a row, for string keys
   std::string_view keys_;
   FilterColumns columns_;
+  const char* versions_ = nullptr;  // null: all zero
+  const char* expiries_ = nullptr;
 };
 
 }  // namespace isotherm

@@ -16,31 +16,37 @@ namespace isotherm {
 namespace {
 
 constexpr size_t kPageHeaderBytes = 8;
-constexpr size_t kEntryBytes = 26;  // without a string key's bytes
+constexpr size_t kEntryBytes = 26;  // without a string key's bytes, version and expiry
+constexpr size_t kAttributeBytes = 16;
+constexpr uint16_t kRanOver = 1;
+constexpr uint16_t kWithAttributes = 2;
 constexpr double kFill = 0.75;
-
-size_t EntryBytes(const Key& key) { return kEntryBytes + (key.type() == KeyType::kString ? key.text().size() : 0); }
-
-std::string FinishPage(std::string_view entries, uint16_t count, bool overflow) {
-  std::string body;
-  PutFixed<uint16_t>(body, count);
-  PutFixed<uint16_t>(body, overflow ? 1 : 0);
-  body += entries;
-  body.resize(kKeyPageBytes - sizeof(uint32_t), '\0');
-  std::string page;
-  PutFixed<uint32_t>(page, Crc32c(body));
-  return page + body;
-}
 
 struct Page {
   std::string entries;
   uint16_t count = 0;
-  bool overflow = false;
+  uint16_t flags = 0;
 };
 
+size_t EntryBytes(const Key& key, uint16_t flags) {
+  return kEntryBytes + (key.type() == KeyType::kString ? key.text().size() : 0) +
+         ((flags & kWithAttributes) != 0 ? kAttributeBytes : 0);
+}
+
+std::string FinishPage(const Page& page) {
+  std::string body;
+  PutFixed<uint16_t>(body, page.count);
+  PutFixed<uint16_t>(body, page.flags);
+  body += page.entries;
+  body.resize(kKeyPageBytes - sizeof(uint32_t), '\0');
+  std::string out;
+  PutFixed<uint32_t>(out, Crc32c(body));
+  return out + body;
+}
+
 bool AddToPage(Page& page, uint64_t hash, const KeyEntry& entry) {
-  if (kPageHeaderBytes + page.entries.size() + EntryBytes(*entry.key) > kKeyPageBytes) {
-    page.overflow = true;
+  if (kPageHeaderBytes + page.entries.size() + EntryBytes(*entry.key, page.flags) > kKeyPageBytes) {
+    page.flags |= kRanOver;
     return false;
   }
   PutFixed<uint64_t>(page.entries, hash);
@@ -51,6 +57,10 @@ bool AddToPage(Page& page, uint64_t hash, const KeyEntry& entry) {
       entry.key->type() == KeyType::kString ? std::string_view(entry.key->text()) : std::string_view();
   PutFixed<uint16_t>(page.entries, static_cast<uint16_t>(text.size()));
   page.entries += text;
+  if ((page.flags & kWithAttributes) != 0) {
+    PutFixed<uint64_t>(page.entries, entry.location.attributes.version);
+    PutFixed<int64_t>(page.entries, entry.location.attributes.expires_at_ms);
+  }
   ++page.count;
   return true;
 }
@@ -70,14 +80,20 @@ uint64_t HashKey(const Key& key) {
 uint32_t KeyPageOf(uint64_t hash, uint32_t pages) { return static_cast<uint32_t>(((hash >> 32) * pages) >> 32); }
 
 std::string EncodeKeyPages(std::span<const KeyEntry> entries) {
+  uint16_t flags = 0;
+  for (const KeyEntry& entry : entries) {
+    if (entry.location.attributes != RowAttributes()) flags = kWithAttributes;
+  }
   size_t bytes = 0;
-  for (const KeyEntry& entry : entries) bytes += EntryBytes(*entry.key);
   // Long keys fill a page in few entries and leave an unused end each.
   size_t longest = kEntryBytes;
-  for (const KeyEntry& entry : entries) longest = std::max(longest, EntryBytes(*entry.key));
+  for (const KeyEntry& entry : entries) {
+    bytes += EntryBytes(*entry.key, flags);
+    longest = std::max(longest, EntryBytes(*entry.key, flags));
+  }
   double room = kFill * static_cast<double>(kKeyPageBytes - kPageHeaderBytes - longest);
   auto page_count = static_cast<uint32_t>(static_cast<double>(bytes) / room) + 1;
-  std::vector<Page> pages(page_count);
+  std::vector<Page> pages(page_count, Page{{}, 0, flags});
   for (const KeyEntry& entry : entries) {
     uint64_t hash = HashKey(*entry.key);
     uint32_t at = KeyPageOf(hash, page_count);
@@ -85,7 +101,7 @@ std::string EncodeKeyPages(std::span<const KeyEntry> entries) {
   }
   std::string out;
   out.reserve(size_t{page_count} * kKeyPageBytes);
-  for (const Page& page : pages) out += FinishPage(page.entries, page.count, page.overflow);
+  for (const Page& page : pages) out += FinishPage(page);
   return out;
 }
 
@@ -99,7 +115,7 @@ Result<bool> WalkPage(std::string_view page,
   auto crc = in.Fixed<uint32_t>();
   if (Crc32c(page.substr(sizeof(crc))) != crc) return Status::Corruption("key page: does not match its crc32c");
   auto count = in.Fixed<uint16_t>();
-  auto overflow = in.Fixed<uint16_t>();
+  auto flags = in.Fixed<uint16_t>();
   for (uint16_t i = 0; i < count; ++i) {
     auto hash = in.Fixed<uint64_t>();
     KeyLocation location;
@@ -107,10 +123,14 @@ Result<bool> WalkPage(std::string_view page,
     location.document.length = in.Fixed<uint32_t>();
     location.document.offset = in.Fixed<uint64_t>();
     std::string_view text = in.Raw(in.Fixed<uint16_t>());
+    if ((flags & kWithAttributes) != 0) {
+      location.attributes.version = in.Fixed<uint64_t>();
+      location.attributes.expires_at_ms = in.Fixed<int64_t>();
+    }
     if (!in.ok()) return Status::Corruption("key page: truncated");
     if (!visit(hash, text, location)) break;
   }
-  return overflow != 0;
+  return (flags & kRanOver) != 0;
 }
 
 }  // namespace

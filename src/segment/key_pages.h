@@ -1,8 +1,11 @@
 // Which row has a key: 4 KiB pages, a key's page chosen by its hash, so that a look-up reads one page. A page that ran
 // over says so, and its surplus is in the next one (wrapping around).
 //
-//   page: crc32c u32 of the rest | entries u16 | overflow u16 | entries
+//   page: crc32c u32 of the rest | entries u16 | flags u16 | entries
 //   entry: hash u64 | ordinal u32 | document length u32 | document offset u64 | key length u16 | bytes of a string key
+//          | version u64 | expiry i64
+//
+// Flags: 1 the page ran over, 2 entries have version and expiry.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +30,7 @@ uint64_t HashKey(const Key& key);
 struct KeyLocation {
   uint32_t ordinal = 0;
   DocumentRef document;
+  RowAttributes attributes;
 };
 
 struct KeyEntry {

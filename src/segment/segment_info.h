@@ -38,6 +38,10 @@ struct SegmentInfo {
   uint32_t first_ordinal = 0;  // cells: ordinals go on from one segment of the partition to the next
   uint32_t first_cell = 0;     // cells
   uint32_t cell_count = 0;     // cells
+  // These stand in the head only.
+  uint64_t version = 0;       // of the collection, whose commit wrote its rows, but for those that say themselves
+  uint64_t hard_deleted = 0;  // of its rows
+  uint64_t soft_deleted = 0;
   Section codes;
   Section vectors;    // per row: f32[d], crc32c u32 of these bytes and the ordinal
   Section documents;  // per row: see row_codec.h
@@ -48,6 +52,7 @@ struct SegmentInfo {
   uint32_t tail_crc32c = 0;
   std::vector<BlockInfo> blocks;  // flat only; those of cells stand in the routing object
 
+  uint64_t live_rows() const { return rows - hard_deleted - soft_deleted; }  // expired ones among them
   uint32_t key_pages() const;
   // The range of one row's raw vector.
   Section VectorOf(uint32_t ordinal, uint32_t dimension) const;

@@ -85,13 +85,16 @@ Status WriteTail(Output& out, const SegmentSchema& schema, SegmentInfo& info) {
   return out.Flush();
 }
 
+RowAttributes AttributesOf(const Row& row) { return {row.version, row.expires_at_ms}; }
+
 std::vector<BlockRow> BlockRows(const BlockPlan& block, std::span<const SegmentRow> rows,
                                 std::span<const DocumentRef> places) {
   std::vector<BlockRow> out;
   out.reserve(block.ordinals.size());
   for (uint32_t ordinal : block.ordinals) {
     const SegmentRow& row = rows[ordinal];
-    out.push_back({&row.row->key, &row.row->metadata, row.search_vector, ordinal, places[ordinal]});
+    out.push_back(
+        {&row.row->key, &row.row->metadata, row.search_vector, ordinal, places[ordinal], AttributesOf(*row.row)});
   }
   return out;
 }
@@ -119,11 +122,18 @@ SegmentSchema GetSchema(Decoder& in) {
   return schema;
 }
 
-std::string EncodeSegmentHeader(const SegmentSchema& schema) {
+std::string EncodeSegmentHeader(const SegmentSchema& schema, uint32_t format_version) {
   std::string out(kMagic, kMagicBytes);
-  PutFixed<uint32_t>(out, kSegmentFormatVersion);
+  PutFixed<uint32_t>(out, format_version);
   PutSchema(out, schema);
   return out;
+}
+
+bool IsSegmentHeader(std::string_view bytes, const SegmentSchema& schema) {
+  for (uint32_t version = 1; version <= kSegmentFormatVersion; ++version) {
+    if (bytes == EncodeSegmentHeader(schema, version)) return true;
+  }
+  return false;
 }
 
 std::vector<DocumentRef> PlaceDocuments(std::span<const std::string> documents, std::span<const SegmentPlan> segments) {
@@ -180,7 +190,8 @@ class SegmentSections {
   std::string Keys() const {
     std::vector<KeyEntry> entries;
     for (uint32_t ordinal = plan_.first_ordinal; ordinal < end(); ++ordinal) {
-      entries.push_back({&rows_[ordinal].row->key, {ordinal, places_[ordinal]}});
+      const Row& row = *rows_[ordinal].row;
+      entries.push_back({&row.key, {ordinal, places_[ordinal], AttributesOf(row)}});
     }
     return EncodeKeyPages(entries);
   }
@@ -242,18 +253,18 @@ std::vector<float> SearchVector(std::span<const float> vector, Metric metric) {
   return out;
 }
 
-Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::string& name, std::span<const Row> rows,
+Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::string& name, std::span<const Row* const> rows,
                                      const ByteSink& sink) {
   std::vector<std::vector<float>> vectors;
   std::vector<SegmentRow> segment_rows;
   std::vector<std::string> documents;
   std::vector<float> mean(schema.dimension, 0.0F);
-  for (const Row& row : rows) {
-    vectors.push_back(SearchVector(row.vector, schema.metric));
-    documents.push_back(EncodeDocument(row));
+  for (const Row* row : rows) {
+    vectors.push_back(SearchVector(row->vector, schema.metric));
+    documents.push_back(EncodeDocument(*row));
     for (uint32_t i = 0; i < schema.dimension; ++i) mean[i] += vectors.back()[i] / static_cast<float>(rows.size());
   }
-  for (size_t i = 0; i < rows.size(); ++i) segment_rows.push_back({&rows[i], vectors[i].data()});
+  for (size_t i = 0; i < rows.size(); ++i) segment_rows.push_back({rows[i], vectors[i].data()});
 
   SegmentPlan plan;
   plan.name = name;
@@ -283,8 +294,8 @@ Result<SegmentInfo> ParseTail(std::string_view tail, SegmentSchema* schema) {
   auto crc = footer.Fixed<uint32_t>();
   if (footer.Raw(kMagicBytes) != std::string_view(kMagic, kMagicBytes)) return malformed("wrong magic number");
   if (TailCrc(body, footer_bytes) != crc) return malformed("does not match its crc32c");
-  if (version != kSegmentFormatVersion) {
-    return Status::Unsupported("segment format version " + std::to_string(version) + "; this build reads 1");
+  if (version == 0 || version > kSegmentFormatVersion) {
+    return Status::Unsupported("segment format version " + std::to_string(version) + "; this build reads 1 and 2");
   }
   if (length != body.size() || offset > UINT64_MAX - tail.size()) return malformed("wrong length");
   Decoder in(body);

@@ -18,7 +18,7 @@ namespace isotherm {
 
 using ByteSink = std::function<Status(std::string_view)>;
 
-inline constexpr uint32_t kSegmentFormatVersion = 1;
+inline constexpr uint32_t kSegmentFormatVersion = 2;  // 2 brought versions and expiries of rows
 inline constexpr uint64_t kSectionAlignment = 4096;
 
 // What rows of a collection have in common.
@@ -35,9 +35,12 @@ void PutSchema(std::string& out, const SegmentSchema& schema);
 // Fails the decoder on a dimension, metric or type of keys that there is not.
 SegmentSchema GetSchema(Decoder& in);
 // What a segment begins with: magic number, format version, schema.
-std::string EncodeSegmentHeader(const SegmentSchema& schema);
+std::string EncodeSegmentHeader(const SegmentSchema& schema, uint32_t format_version = kSegmentFormatVersion);
+// Whether a segment of that schema may begin so, in any format version that can be read.
+bool IsSegmentHeader(std::string_view bytes, const SegmentSchema& schema);
 
-// One row in the order of its segment. Pointers must stay valid while the segment is written.
+// One row in the order of its segment. Pointers must stay valid while the segment is written. The row's version and
+// expiry are stored where they are not zero.
 struct SegmentRow {
   const Row* row = nullptr;
   const float* search_vector = nullptr;  // what codes are made of: for kCosine brought to length one
@@ -69,8 +72,8 @@ Result<SegmentInfo> WriteSegment(const SegmentSchema& schema, const SegmentPlan&
                                  const ByteSink& sink);
 
 // One flat segment of some rows, in the order given, in blocks of about 256 KiB.
-Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::string& name, std::span<const Row> rows,
-                                     const ByteSink& sink);
+Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::string& name,
+                                     std::span<const Row* const> rows, const ByteSink& sink);
 
 // The vector that codes are made of: for kCosine a copy of length one, else the row's own.
 std::vector<float> SearchVector(std::span<const float> vector, Metric metric);

@@ -1,0 +1,172 @@
+#include "engine/write_buffer.h"
+
+#include <algorithm>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+#include "segment/row_codec.h"
+
+namespace isotherm {
+
+namespace {
+
+uint64_t BytesOf(const PendingChange& change) {
+  constexpr uint64_t kOverhead = 128;
+  return kOverhead + (change.row != nullptr ? EncodedRowBytes(*change.row) : 0);
+}
+
+bool Live(const PendingChange& change) { return change.effect == Effect::kPut && !change.soft; }
+
+// What both changes come to.
+PendingChange Compose(const PendingChange& below, const PendingChange& above) {
+  PendingChange out = above;
+  out.expectation = below.expectation;
+  out.first_sequence = below.first_sequence;
+  if (out.patch != nullptr) {
+    // A patch of a row of the caller's own is no patch of what lies below. Of two patches the second is applied again
+    // from the first one's row when that one has to be.
+    out.patch = nullptr;
+    if (below.patch != nullptr && above.patch != nullptr) {
+      MetadataPatch both = *below.patch;
+      for (const auto& [name, value] : above.patch->set) {
+        both.set[name] = value;
+        std::erase(both.remove, name);
+      }
+      for (const std::string& name : above.patch->remove) {
+        both.set.erase(name);
+        both.remove.push_back(name);
+      }
+      out.patch = std::make_shared<const MetadataPatch>(std::move(both));
+    }
+  }
+  if (below.effect == Effect::kPut && out.effect == Effect::kSoftDelete) {
+    out.soft = true;
+    out.effect = Effect::kPut;
+    out.row = below.row;
+    out.patch = below.patch;
+  } else if (below.effect == Effect::kDelete && out.effect == Effect::kSoftDelete) {
+    out.effect = Effect::kDelete;
+  }
+  return out;
+}
+
+}  // namespace
+
+Row Patched(Row row, const MetadataPatch& patch) {
+  for (const auto& [name, value] : patch.set) row.metadata[name] = value;
+  for (const std::string& name : patch.remove) row.metadata.erase(name);
+  row.version = 0;
+  return row;
+}
+
+Status CheckOver(const PendingChange& visible, const Mutation& mutation) {
+  const std::string key = mutation.row.key.ToString();
+  if (mutation.if_version != 0) {
+    return Status::Conflict("key " + key + " has a change that is not committed yet; its version is not " +
+                            std::to_string(mutation.if_version));
+  }
+  switch (mutation.kind) {
+    case MutationKind::kInsert:
+      if (Live(visible)) return Status::AlreadyExists("key " + key + " is there already");
+      break;
+    case MutationKind::kPatch:
+      if (!Live(visible)) return Status::NotFound("no row has the key " + key);
+      break;
+    case MutationKind::kRestore:
+      if (visible.effect == Effect::kDelete) return Status::NotFound("no row of the key " + key + " to be restored");
+      break;
+    case MutationKind::kUpsert:
+    case MutationKind::kDelete:
+    case MutationKind::kSoftDelete: break;
+  }
+  return Status::Ok();
+}
+
+std::optional<PendingChange> WriteBuffer::Find(const Key& key) const {
+  std::shared_lock lock(mutex_);
+  auto at = index_.find(key);
+  if (at == index_.end()) return std::nullopt;
+  return entries_[at->second].change;
+}
+
+bool WriteBuffer::Hides(const Key& key, uint64_t sequence) const {
+  std::shared_lock lock(mutex_);
+  auto at = index_.find(key);
+  return at != index_.end() && entries_[at->second].change.first_sequence <= sequence;
+}
+
+void WriteBuffer::Set(const Key& key, PendingChange change) {
+  auto [at, fresh] = index_.try_emplace(key, entries_.size());
+  bytes_ += BytesOf(change);
+  if (fresh) {
+    entries_.push_back({key, std::move(change)});
+    return;
+  }
+  Entry& entry = entries_[at->second];
+  bytes_ -= BytesOf(entry.change);
+  entry.change = std::move(change);
+}
+
+void WriteBuffer::Add(const Key& key, PendingChange change) {
+  std::unique_lock lock(mutex_);
+  auto at = index_.find(key);
+  if (at != index_.end()) change = Compose(entries_[at->second].change, change);
+  Set(key, std::move(change));
+}
+
+void WriteBuffer::Reset(const Key& key, std::optional<PendingChange> before) {
+  std::unique_lock lock(mutex_);
+  if (before) {
+    Set(key, std::move(*before));
+    return;
+  }
+  auto at = index_.find(key);
+  if (at == index_.end()) return;
+  size_t hole = at->second;
+  bytes_ -= BytesOf(entries_[hole].change);
+  entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(hole));
+  index_.erase(at);
+  for (auto& [other, index] : index_) index -= index > hole ? 1 : 0;
+}
+
+void WriteBuffer::Merge(const WriteBuffer& newer) {
+  for (auto& [key, change] : newer.Changes()) Add(key, std::move(change));
+}
+
+void WriteBuffer::CommittedBelow(uint64_t version) {
+  std::unique_lock lock(mutex_);
+  for (Entry& entry : entries_) {
+    Expectation& expectation = entry.change.expectation;
+    if (expectation.version == Expectation::kUncommitted) expectation.version = version;
+  }
+}
+
+size_t WriteBuffer::size() const {
+  std::shared_lock lock(mutex_);
+  return entries_.size();
+}
+
+uint64_t WriteBuffer::bytes() const {
+  std::shared_lock lock(mutex_);
+  return bytes_;
+}
+
+std::vector<std::pair<Key, PendingChange>> WriteBuffer::Changes() const {
+  std::shared_lock lock(mutex_);
+  std::vector<std::pair<Key, PendingChange>> out;
+  out.reserve(entries_.size());
+  for (const Entry& entry : entries_) out.emplace_back(entry.key, entry.change);
+  return out;
+}
+
+std::vector<std::shared_ptr<const Row>> WriteBuffer::LiveRows() const {
+  std::shared_lock lock(mutex_);
+  std::vector<std::shared_ptr<const Row>> out;
+  for (const Entry& entry : entries_) {
+    if (entry.change.effect == Effect::kPut && !entry.change.soft) out.push_back(entry.change.row);
+  }
+  return out;
+}
+
+}  // namespace isotherm

@@ -1,0 +1,91 @@
+// What a handle has written and not committed: for every key the net effect of its changes. It lies over a snapshot: a
+// key that is in it hides what the snapshot has of that key.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/sync.h"
+#include "isotherm/row.h"
+#include "isotherm/status.h"
+#include "isotherm/write_batch.h"
+
+namespace isotherm {
+
+// What a key's row is to become.
+enum class Effect : uint8_t {
+  kPut,         // this row
+  kDelete,      // none
+  kSoftDelete,  // absent, but it can be restored
+};
+
+// What must be true of the row below for the change to be committed.
+struct Expectation {
+  enum class Kind : uint8_t { kNothing, kAbsent, kVersion, kSoftVersion };  // kSoftVersion: softly deleted
+  // A row that an older buffer writes, whose version is not known yet.
+  static constexpr uint64_t kUncommitted = UINT64_MAX;
+
+  Kind kind = Kind::kNothing;
+  uint64_t version = 0;  // kVersion, kSoftVersion
+};
+
+struct PendingChange {
+  Effect effect = Effect::kPut;
+  bool soft = false;  // kPut: the row is written as a softly deleted one
+  Expectation expectation;
+  uint64_t first_sequence = 0;                 // of the first change of this key
+  std::shared_ptr<const Row> row;              // kPut
+  std::shared_ptr<const MetadataPatch> patch;  // the row came of this patch of the row that `expectation` tells of
+};
+
+// The row with its metadata changed, as one that is not committed.
+Row Patched(Row row, const MetadataPatch& patch);
+
+// What a change finds when the key has one already that is not committed: kAlreadyExists for an insert over a live row,
+// kNotFound for a patch or a restore over a deleted one; kConflict for a version that can't be told yet.
+Status CheckOver(const PendingChange& visible, const Mutation& mutation);
+
+// Thread-safe. Sequence numbers rise through all buffers of a handle; a reader that remembers one sees no change after
+// it.
+class WriteBuffer {
+ public:
+  // The change of a key, as it is now; nothing when the key is untouched.
+  std::optional<PendingChange> Find(const Key& key) const;
+  // Whether there was a change of `key` up to `sequence`.
+  bool Hides(const Key& key, uint64_t sequence) const;
+
+  // Composes `change` with an earlier one of its key, which keeps its expectation: that is about the row below both.
+  void Add(const Key& key, PendingChange change);
+  // Puts back what the key had before.
+  void Reset(const Key& key, std::optional<PendingChange> before);
+  // Adds all changes of a newer buffer.
+  void Merge(const WriteBuffer& newer);
+  // A buffer below was committed as `version`: what expected its rows expects that version now.
+  void CommittedBelow(uint64_t version);
+
+  size_t size() const;     // keys
+  uint64_t bytes() const;  // about what its rows take
+  // In the order of their first changes.
+  std::vector<std::pair<Key, PendingChange>> Changes() const;
+  // Live rows.
+  std::vector<std::shared_ptr<const Row>> LiveRows() const;
+
+ private:
+  struct Entry {
+    Key key;
+    PendingChange change;
+  };
+  void Set(const Key& key, PendingChange change);
+
+  mutable SharedMutex mutex_;
+  std::deque<Entry> entries_;
+  std::unordered_map<Key, size_t, KeyHash> index_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace isotherm
