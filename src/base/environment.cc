@@ -23,6 +23,8 @@ class SystemClock : public Clock {
     using TimePoint = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
     std::this_thread::sleep_until(TimePoint(std::chrono::nanoseconds(monotonic_ns)));
   }
+
+  bool IsSteadyClock() const override { return true; }
 };
 
 // All 256 bits come from the system: two processes that started from 64 bits each could meet in one sequence, and

@@ -20,6 +20,8 @@ class Clock {
   // Milliseconds since 1970-01-01 UTC. May jump; nothing may rely on its order.
   virtual int64_t WallMs() = 0;
   virtual void SleepUntilNs(int64_t monotonic_ns) = 0;
+  // Whether NowNs is std::chrono::steady_clock's, so that the operating system can wake a waiter by it.
+  virtual bool IsSteadyClock() const { return false; }
 };
 
 // Thread-safe. Not for secrets: names, jitter, sampling.

@@ -3,9 +3,9 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 
 #include "base/environment.h"
+#include "base/sync.h"
 
 namespace isotherm {
 
@@ -22,7 +22,7 @@ class SeededRandom : public Random {
   uint64_t Next() override;
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   State state_;
 };
 

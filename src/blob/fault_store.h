@@ -6,12 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/metering.h"
 
@@ -90,7 +90,7 @@ class FaultBlobStore : public BlobStore {
   const std::shared_ptr<Environment> environment_;
   std::atomic<uint64_t> next_index_{0};
   std::atomic<uint64_t> hits_[kFaultKinds] = {};
-  std::mutex mutex_;
+  Mutex mutex_;
   FaultHook hook_;
   std::vector<LateRequest> late_;
   std::map<std::string, std::optional<Version>> previous_;  // nothing: there was no object

@@ -8,6 +8,7 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
+#include "base/sync.h"
 
 namespace isotherm {
 
@@ -111,7 +112,7 @@ class LatencyBlobStore::Model {
   const std::shared_ptr<Environment> environment_;
   const LatencyProfile profile_;
   SeededRandom random_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<int64_t> free_at_ns_;  // by connection
 };
 

@@ -8,12 +8,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "blob/content_etag.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/status.h"
@@ -81,7 +81,7 @@ class LocalFiles {
   const std::shared_ptr<Environment> environment_;
   const std::shared_ptr<FileSystem> file_system_;
   const std::string temp_directory_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::set<std::string> durable_;   // directories known to be there and to survive a loss of power
   std::set<std::string> in_doubt_;  // paths of objects whose directory could not be synced
   std::atomic<bool> any_in_doubt_{false};

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "isotherm/blob_store.h"
 
 namespace isotherm {
@@ -34,7 +34,7 @@ class MemoryBlobStore : public BlobStore {
     std::string etag;
   };
   struct Objects {
-    std::mutex mutex;
+    Mutex mutex;
     std::map<std::string, Object, std::less<>> by_name;
     uint64_t writes = 0;
 

@@ -7,6 +7,7 @@
 #include "base/environment.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/metering.h"
+#include "isotherm/metrics.h"
 
 namespace isotherm {
 
@@ -15,8 +16,10 @@ namespace isotherm {
 // all its bytes, that lasts from Finish's begin to its end.
 class MeteringBlobStore : public BlobStore {
  public:
-  // `meter` may be null and must outlive the store; the environment's clock must be the one that `store` uses.
-  MeteringBlobStore(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> environment, Meter* meter = nullptr);
+  // `meter` may be null and must outlive the store; `metrics` may be null. The environment's clock must be the one that
+  // `store` uses.
+  MeteringBlobStore(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> environment, Meter* meter = nullptr,
+                    std::shared_ptr<Metrics> metrics = nullptr);
 
   std::vector<ReadResult> Read(const Context& context, std::span<const ReadRequest> requests) override;
   Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
@@ -29,10 +32,16 @@ class MeteringBlobStore : public BlobStore {
 
  private:
   class Writer;
+  // Where a request is recorded beside its own call's meter.
+  struct Records {
+    Meter* meter;
+    std::shared_ptr<Metrics> metrics;
+    void Add(const RequestRecord& record, Meter* callers) const;
+  };
 
   const std::shared_ptr<BlobStore> store_;
   const std::shared_ptr<Environment> environment_;
-  Meter* const meter_;
+  const Records records_;
 };
 
 }  // namespace isotherm

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/sync.h"
 
 namespace isotherm {
 
@@ -41,7 +42,7 @@ class S3Signer {
 
   const S3Credentials credentials_;
   const std::string region_;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   mutable std::string key_day_;
   mutable std::string key_;
 };

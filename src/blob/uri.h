@@ -11,11 +11,11 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/status.h"
 
@@ -38,7 +38,7 @@ class NamedMemoryStores {
   std::shared_ptr<BlobStore> Open(const std::string& name, const std::shared_ptr<Environment>& environment);
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::shared_ptr<BlobStore>> stores_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -72,10 +73,13 @@ BlockHeader* AllocateBlock(size_t size) {
   return block;
 }
 
-void DropReference(BlockHeader* block) {
-  if (block->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+bool DropReference(BlockHeader* block) {
+  if (block->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
+  // Given back last, when the memory is free.
+  std::unique_ptr<MemoryReservation> charge(block->charge.load(std::memory_order_acquire));
   ::operator delete(block->bytes - block->padding);
   Headers().Delete(block);
+  return true;
 }
 
 PinnedBlock::PinnedBlock(PinnedBlock&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
@@ -113,6 +117,22 @@ PinnedBlock PinnedBlock::ForFilling(size_t size, std::span<char>* bytes) {
   BlockHeader* block = AllocateBlock(size);
   *bytes = {block->bytes, size};
   return PinnedBlock(block);
+}
+
+uint64_t PinnedBlock::MemoryOf(uint64_t size) {
+  constexpr uint64_t kAllocatorOverhead = 16;
+  return BlockFootprint(size) + sizeof(MemoryReservation) + kAllocatorOverhead;
+}
+
+void PinnedBlock::Charge(MemoryReservation reservation) const {
+  if (header_ == nullptr || !reservation.counted()) return;
+  auto charge = std::make_unique<MemoryReservation>(std::move(reservation));
+  MemoryReservation* none = nullptr;
+  if (header_->charge.compare_exchange_strong(none, charge.get(), std::memory_order_acq_rel)) (void)charge.release();
+}
+
+bool PinnedBlock::charged() const {
+  return header_ != nullptr && header_->charge.load(std::memory_order_acquire) != nullptr;
 }
 
 std::string_view PinnedBlock::bytes() const {

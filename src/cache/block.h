@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/memory_budget.h"
 #include "cache/block_cache.h"
 
 namespace isotherm {
@@ -24,6 +25,7 @@ struct alignas(kBlockAlignment) BlockHeader {
   BlockKey key;
   BlockHeader* newer = nullptr;
   BlockHeader* older = nullptr;
+  std::atomic<MemoryReservation*> charge{nullptr};  // the block's own, set at most once; its use belongs to the shard
 };
 static_assert(sizeof(BlockHeader) == kBlockAlignment);
 
@@ -38,6 +40,7 @@ inline uint64_t BlockFootprint(uint64_t size) {
 }
 
 inline void AddReference(BlockHeader* block) { block->references.fetch_add(1, std::memory_order_relaxed); }
-void DropReference(BlockHeader* block);
+// True when it was the last one, and the memory is free.
+bool DropReference(BlockHeader* block);
 
 }  // namespace isotherm

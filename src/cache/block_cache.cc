@@ -20,13 +20,22 @@ class Removed {
   Removed() = default;
   Removed(const Removed&) = delete;
   Removed& operator=(const Removed&) = delete;
-  ~Removed() {
+  ~Removed() { Drop(); }
+
+  // Returns how much it gave back to the budget.
+  uint64_t Drop() {
+    uint64_t freed = 0;
     while (first_ != nullptr) {
       BlockHeader* block = std::exchange(first_, first_->older);
       block->older = nullptr;
+      MemoryReservation* charge = block->charge.load(std::memory_order_acquire);
+      uint64_t charged = charge != nullptr ? charge->bytes() : 0;
+      // Whoever still holds it pays for it.
+      if (charge != nullptr && block->references.load(std::memory_order_relaxed) > 1) charge->SetUse(MemoryUse::kQuery);
       block->cached.store(false, std::memory_order_release);
-      DropReference(block);
+      if (DropReference(block)) freed += charged;
     }
+    return freed;
   }
 
   void Add(BlockHeader* block) {
@@ -78,12 +87,28 @@ class alignas(kBlockAlignment) BlockCache::Shard {
     return block;
   }
 
-  // Takes over the caller's reference to a block whose `cached` the caller has set.
-  void Insert(uint64_t hash, const BlockKey& key, BlockHeader* block) {
+  // What a larger table takes, when the next block needs one.
+  uint64_t GrowthNeeded() {
+    std::lock_guard lock(mutex_);
+    return GrowthBytes();
+  }
+
+  bool MayHold(uint64_t size) const { return BlockFootprint(size) <= limit_; }
+
+  void Reject(uint64_t hash, const BlockKey& key) {
+    Erase(hash, key);
+    std::lock_guard lock(mutex_);
+    ++stats_.rejected;
+  }
+
+  // Takes over the caller's reference to a block whose `cached` the caller has set. `growth`: what is reserved for a
+  // larger table, and afterwards what may be released; null: nothing needs to be. Never reserves or releases while the
+  // lock is held.
+  void Insert(uint64_t hash, const BlockKey& key, BlockHeader* block, MemoryReservation* growth) {
     Removed removed;
     std::lock_guard lock(mutex_);
     if (BlockHeader* old = table_.Find(hash, key); old != nullptr) Remove(old, removed);
-    if (!MakeRoom(BlockFootprint(block->size), removed)) {
+    if (!MakeRoom(BlockFootprint(block->size), growth, removed)) {
       ++stats_.rejected;
       removed.Add(block);
       return;
@@ -101,6 +126,28 @@ class alignas(kBlockAlignment) BlockCache::Shard {
     Removed removed;
     std::lock_guard lock(mutex_);
     if (BlockHeader* block = table_.Find(hash, key); block != nullptr) Remove(block, removed);
+  }
+
+  // Evicts until it has given `wanted` bytes back to the budget, and returns how many it gave.
+  uint64_t Evict(uint64_t wanted) {
+    uint64_t freed = 0;
+    for (bool more = true; more && freed < wanted;) {
+      Removed removed;
+      {
+        std::lock_guard lock(mutex_);
+        uint64_t expected = freed;
+        while (expected < wanted) {
+          BlockHeader* victim = NextVictim();
+          more = victim != nullptr;
+          if (!more) break;
+          expected += PinnedBlock::MemoryOf(victim->size);
+          ++stats_.evictions;
+          Remove(victim, removed);
+        }
+      }
+      freed += removed.Drop();
+    }
+    return freed;
   }
 
   // Whether that very block is what the key gives.
@@ -141,9 +188,9 @@ class alignas(kBlockAlignment) BlockCache::Shard {
   }
 
   // Room for `bytes` more and a table that takes one more. While a table grows, the old and the new one both count.
-  bool MakeRoom(uint64_t bytes, Removed& removed) {
+  bool MakeRoom(uint64_t bytes, MemoryReservation* growth, Removed& removed) {
     if (bytes + table_.bytes() + ghosts_.bytes() > limit_) return false;
-    while (UsedBytes() + bytes + GrowthBytes() > limit_) {
+    while (UsedBytes() + bytes + GrowthBytes() > limit_ || (growth != nullptr && GrowthBytes() > growth->bytes())) {
       BlockHeader* victim = NextVictim();
       if (victim == nullptr) return false;
       ++stats_.evictions;
@@ -153,6 +200,7 @@ class alignas(kBlockAlignment) BlockCache::Shard {
       size_t slots = SlotsAfterGrowth();
       table_.Resize(slots);
       if (policy_ == EvictionPolicy::kS3Fifo) ghosts_.Resize(slots);
+      if (growth != nullptr) std::swap(tables_, *growth);
     }
     return true;
   }
@@ -193,9 +241,10 @@ class alignas(kBlockAlignment) BlockCache::Shard {
   GhostQueue ghosts_;
   uint64_t limit_ = 0;
   uint64_t small_share_ = 0;
+  MemoryReservation tables_;  // of table and ghosts
 };
 
-BlockCache::BlockCache(const BlockCacheOptions& options) {
+BlockCache::BlockCache(const BlockCacheOptions& options) : budget_(options.budget) {
   constexpr uint64_t kLargeBlock = 4 << 20;
   constexpr uint64_t kMaxShards = 64;
   constexpr uint64_t kMaxAskedShards = 1 << 16;
@@ -211,6 +260,7 @@ BlockCache::BlockCache(const BlockCacheOptions& options) {
   for (uint32_t i = 0; i < shard_count_; ++i) {
     shards_[i].Configure(options.capacity_bytes / shard_count_, options.policy);
   }
+  if (budget_ != nullptr) reclaimer_ = budget_->AddReclaimer([this](uint64_t wanted) { return GiveBack(wanted); });
 }
 
 BlockCache::~BlockCache() = default;
@@ -223,17 +273,59 @@ PinnedBlock BlockCache::Lookup(const BlockKey& key) {
   return PinnedBlock(ShardOf(hash).Lookup(hash, key));
 }
 
+std::optional<MemoryReservation> BlockCache::ReserveFor(uint64_t size) const {
+  if (budget_ == nullptr) return MemoryReservation();
+  auto reserved = budget_->Reserve(MemoryUse::kBlockCache, PinnedBlock::MemoryOf(size));
+  if (!reserved.ok()) return std::nullopt;
+  return std::move(*reserved);
+}
+
 void BlockCache::Insert(const BlockKey& key, const PinnedBlock& block) {
   if (!block.valid()) return;
   uint64_t hash = HashOf(key);
   Shard& shard = ShardOf(hash);
+  uint64_t size = block.bytes().size();
+  if (block.header_->cached.load(std::memory_order_acquire) && shard.Holds(hash, key, block.header_)) return;
+  if (!shard.MayHold(size) || (budget_ != nullptr && budget_->contended())) return shard.Reject(hash, key);
   PinnedBlock mine = block;
   if (mine.header_->cached.exchange(true, std::memory_order_acquire)) {
-    if (shard.Holds(hash, key, mine.header_)) return;
+    std::optional<MemoryReservation> memory = ReserveFor(size);
+    if (!memory.has_value()) return shard.Reject(hash, key);
     mine = PinnedBlock::Copy(block.bytes());
+    mine.Charge(std::move(*memory));
     mine.header_->cached.store(true, std::memory_order_relaxed);
+  } else if (mine.charged()) {
+    mine.header_->charge.load(std::memory_order_relaxed)->SetUse(MemoryUse::kBlockCache);
+  } else {
+    std::optional<MemoryReservation> memory = ReserveFor(size);
+    if (!memory.has_value()) {
+      mine.header_->cached.store(false, std::memory_order_release);
+      return shard.Reject(hash, key);
+    }
+    mine.Charge(std::move(*memory));
   }
-  shard.Insert(hash, key, std::exchange(mine.header_, nullptr));
+  MemoryReservation growth;
+  if (uint64_t needed = budget_ != nullptr ? shard.GrowthNeeded() : 0; needed > 0) {
+    auto reserved = budget_->Reserve(MemoryUse::kBlockCache, needed);
+    if (reserved.ok()) growth = std::move(*reserved);
+  }
+  shard.Insert(hash, key, std::exchange(mine.header_, nullptr), budget_ != nullptr ? &growth : nullptr);
+}
+
+// From all shards alike.
+uint64_t BlockCache::GiveBack(uint64_t wanted) {
+  uint64_t share = wanted / shard_count_ + 1;
+  uint64_t freed = 0;
+  for (bool more = true; more && freed < wanted;) {
+    more = false;
+    for (uint32_t i = 0; i < shard_count_ && freed < wanted; ++i) {
+      Shard& shard = shards_[next_to_give_.fetch_add(1, std::memory_order_relaxed) & (shard_count_ - 1)];
+      uint64_t given = shard.Evict(std::min(share, wanted - freed));
+      freed += given;
+      more = more || given > 0;
+    }
+  }
+  return freed;
 }
 
 void BlockCache::Erase(const BlockKey& key) {

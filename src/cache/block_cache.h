@@ -1,10 +1,14 @@
 // Blocks of any size in RAM, under one byte budget.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
+
+#include "base/memory_budget.h"
 
 namespace isotherm {
 
@@ -42,6 +46,13 @@ class PinnedBlock {
   bool valid() const { return header_ != nullptr; }
   std::string_view bytes() const;  // empty when not valid
 
+  // What a block of `size` bytes takes of a memory budget.
+  static uint64_t MemoryOf(uint64_t size);
+  // The block keeps the reservation until its bytes are freed, unless it has one already: then this one is released.
+  // Thread-safe.
+  void Charge(MemoryReservation reservation) const;
+  bool charged() const;
+
  private:
   friend class BlockCache;
   explicit PinnedBlock(BlockHeader* header) : header_(header) {}
@@ -59,10 +70,14 @@ struct BlockCacheOptions {
   // 0: as many as suit the capacity, so that one shard always holds a block of 4 MiB or an eighth of the capacity,
   // whichever is less. Else rounded up to a power of two.
   uint32_t shards = 0;
+  // Null: nothing is reserved. Else every block here is charged to it, as are the tables; over it blocks are not kept,
+  // and the oldest make room for whoever else needs memory.
+  std::shared_ptr<MemoryBudget> budget = nullptr;
 };
 
 struct BlockCacheStats {
-  uint64_t hits = 0, misses = 0, inserts = 0, evictions = 0, rejected = 0;  // rejected: larger than a shard
+  uint64_t hits = 0, misses = 0, inserts = 0, evictions = 0;
+  uint64_t rejected = 0;  // larger than a shard, or there was no memory
   uint64_t used_bytes = 0;
   uint64_t blocks = 0;
 };
@@ -75,8 +90,9 @@ class BlockCache {
 
   // Invalid when absent. Allocates nothing.
   PinnedBlock Lookup(const BlockKey& key);
-  // Replaces an older block of that key. A block larger than a shard is not kept. The bytes are shared with `block`,
-  // unless some cache holds them already under another key: then they are copied.
+  // Replaces an older block of that key. A block larger than a shard is not kept, nor is any while somebody waits for
+  // memory. The bytes are shared with `block`, unless some cache holds them already under another key: then they are
+  // copied. The caller must hold no lock that a reclaimer of the budget takes.
   void Insert(const BlockKey& key, const PinnedBlock& block);
   void Erase(const BlockKey& key);
   BlockCacheStats Stats() const;
@@ -84,9 +100,15 @@ class BlockCache {
  private:
   class Shard;
   Shard& ShardOf(uint64_t hash) const;
+  // Absent: there is no memory for it.
+  std::optional<MemoryReservation> ReserveFor(uint64_t size) const;
+  uint64_t GiveBack(uint64_t wanted);
 
+  const std::shared_ptr<MemoryBudget> budget_;
   std::unique_ptr<Shard[]> shards_;
   uint32_t shard_count_ = 0;
+  std::atomic<uint32_t> next_to_give_{0};
+  MemoryBudget::ReclaimerRegistration reclaimer_;  // ends first
 };
 
 }  // namespace isotherm

@@ -1,7 +1,6 @@
 #include "cache/disk_cache.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -11,6 +10,7 @@
 
 #include "base/crc32c.h"
 #include "base/macros.h"
+#include "base/sync.h"
 #include "cache/block_hash.h"
 #include "cache/hint_table.h"
 #include "cache/slab_set.h"
@@ -20,6 +20,9 @@ namespace isotherm {
 namespace {
 
 constexpr uint64_t kMaxHintBytes = 256 << 10;
+// What an extent takes of memory: its nodes in the index and among the pending ones, its entry in the slab.
+constexpr uint64_t kIndexEntryBytes = 160;
+constexpr uint64_t kIndexStepBytes = 64 << 10;
 constexpr const char* kHintsFile = "/hints";
 constexpr const char* kNewHintsFile = "/hints.new";
 
@@ -38,6 +41,7 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   struct Pending {
     PinnedBlock block;
     uint32_t crc32c = 0;
+    bool writing = false;
   };
 
   // One thing to write: an extent of `pending`, or the file of hints.
@@ -47,16 +51,19 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   };
 
   Status Load();
+  void LoadIndex();
   void LoadHints();
+  bool ReserveForInsert(const PinnedBlock& block);
+  uint64_t DropPending(uint64_t wanted);
   PinnedBlock Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c);
   bool FindOnDisk(const BlockKey& key, uint32_t length, uint32_t crc32c, SlabLocation* location);
   void Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c);
   void PutHint(std::string_view name, std::string_view value);
   void Enqueue(Task task);
   void Flush();
-  void RunTasks(std::unique_lock<std::mutex>& lock);
-  Status WriteExtent(const BlockKey& key, std::unique_lock<std::mutex>& lock);
-  Status WriteHints(std::unique_lock<std::mutex>& lock);
+  void RunTasks(std::unique_lock<Mutex>& lock);
+  Status WriteExtent(const BlockKey& key, std::unique_lock<Mutex>& lock);
+  Status WriteHints(std::unique_lock<Mutex>& lock);
   Status ReplaceHintsFile(const std::string& bytes);
   void StopWriting();
 
@@ -66,8 +73,11 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   std::unique_ptr<FileLock> directory_lock;
   SlabSet slabs;  // changed only by the thread that set tasks_running
 
-  mutable std::mutex mutex;  // guards all below
-  std::condition_variable task_done;
+  Mutex index_memory_mutex;        // guards the next; locked before any other
+  MemoryReservation index_memory;  // of index and pending
+
+  mutable Mutex mutex;  // guards all below
+  CondVar task_done;
   std::unordered_map<BlockKey, SlabLocation, BlockKeyHash> index;
   std::unordered_map<BlockKey, Pending, BlockKeyHash> pending;
   uint64_t pending_bytes = 0;
@@ -96,11 +106,44 @@ Status DiskCache::State::Load() {
   RETURN_IF_ERROR(slabs.Load());
   // A disk that refuses even this is only read from.
   if ((!removed.ok() && removed.code() != StatusCode::kNotFound) || !slabs.Trim().ok()) stats.writing = false;
-  for (SlabSet::PlacedEntry& entry : slabs.Entries()) {
-    index.insert_or_assign(entry.key, std::move(entry.location));
-  }
+  LoadIndex();
   LoadHints();
   return Status::Ok();
+}
+
+// Of the newest extents where there is not memory for all: the others are not found until their slabs are evicted.
+void DiskCache::State::LoadIndex() {
+  std::vector<SlabSet::PlacedEntry> entries = slabs.Entries();
+  size_t known = entries.size();
+  if (options.budget != nullptr) {
+    auto reserved = options.budget->Reserve(MemoryUse::kOther, known * kIndexEntryBytes);
+    for (; !reserved.ok(); reserved = options.budget->Reserve(MemoryUse::kOther, known * kIndexEntryBytes)) known /= 2;
+    index_memory = std::move(*reserved);
+  }
+  for (size_t i = entries.size() - known; i < entries.size(); ++i) {
+    index.insert_or_assign(entries[i].key, std::move(entries[i].location));
+  }
+}
+
+// Before the lock is taken: making room may take long. False when there is no memory to spare for one extent more.
+bool DiskCache::State::ReserveForInsert(const PinnedBlock& block) {
+  if (options.budget == nullptr) return true;
+  if (options.budget->contended()) return false;
+  {
+    std::lock_guard growing(index_memory_mutex);
+    uint64_t used = 0;
+    {
+      std::lock_guard lock(mutex);
+      used = (index.size() + pending.size()) * kIndexEntryBytes;
+    }
+    // The other half is for those that look at the same moment.
+    bool enough = used + kIndexStepBytes / 2 <= index_memory.bytes();
+    if (!enough && !index_memory.Resize(used + kIndexStepBytes).ok()) return false;
+  }
+  if (block.charged()) return true;
+  auto reserved = options.budget->Reserve(MemoryUse::kOther, PinnedBlock::MemoryOf(block.bytes().size()));
+  if (reserved.ok()) block.Charge(std::move(*reserved));
+  return reserved.ok();
 }
 
 // Anything but what was written gives an empty table.
@@ -113,6 +156,26 @@ void DiskCache::State::LoadHints() {
   std::string bytes(std::min(*size, kMaxHintBytes), '\0');
   auto got = (*file)->Read(0, bytes);
   if (!got.ok() || *got != *size || !hints.Decode(bytes).ok()) hints = HintTable(HintBytesFor(options.capacity_bytes));
+}
+
+// Forgets what waits to be written, and returns what that takes of memory where nobody else holds it.
+uint64_t DiskCache::State::DropPending(uint64_t wanted) {
+  std::vector<PinnedBlock> dropped;  // freed without the lock
+  std::lock_guard lock(mutex);
+  uint64_t freed = 0;
+  for (auto each = pending.begin(); each != pending.end() && freed < wanted;) {
+    if (each->second.writing) {
+      ++each;
+      continue;
+    }
+    uint64_t size = each->second.block.bytes().size();
+    freed += PinnedBlock::MemoryOf(size);
+    pending_bytes -= size;
+    ++stats.dropped;
+    dropped.push_back(std::move(each->second.block));
+    each = pending.erase(each);
+  }
+  return freed;
 }
 
 PinnedBlock DiskCache::State::Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c) {
@@ -130,8 +193,15 @@ PinnedBlock DiskCache::State::Lookup(const BlockKey& key, uint32_t length, uint3
       return {};
     }
   }
+  auto memory = ReserveMemory(options.budget.get(), MemoryUse::kQuery, PinnedBlock::MemoryOf(length));
+  if (!memory.ok()) {
+    std::lock_guard lock(mutex);
+    ++stats.misses;
+    return {};
+  }
   std::span<char> bytes;
   PinnedBlock block = PinnedBlock::ForFilling(length, &bytes);
+  block.Charge(std::move(*memory));
   Status read = slabs.Read(location, bytes);
   std::lock_guard lock(mutex);
   ++(read.ok() ? stats.hits : stats.misses);
@@ -157,13 +227,14 @@ bool DiskCache::State::FindOnDisk(const BlockKey& key, uint32_t length, uint32_t
 
 void DiskCache::State::Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c) {
   uint64_t size = block.bytes().size();
+  bool reserved = ReserveForInsert(block);
   std::lock_guard lock(mutex);
   auto found = index.find(key);
   if (found != index.end() && found->second.length == size && found->second.crc32c == crc32c) return;
   if (pending.contains(key)) return;
   bool fits = size <= std::numeric_limits<uint32_t>::max() && slabs.Fits(size) &&
               pending_bytes + size <= options.max_pending_bytes;
-  if (!stats.writing || !fits) {
+  if (!stats.writing || !fits || !reserved) {
     ++stats.dropped;
     return;
   }
@@ -198,7 +269,7 @@ void DiskCache::State::Flush() {
   uint64_t target = tasks_queued;
   while (tasks_done < target) {
     if (tasks_running) {
-      task_done.wait(lock);
+      task_done.Wait(lock);
     } else {
       RunTasks(lock);
     }
@@ -206,7 +277,7 @@ void DiskCache::State::Flush() {
 }
 
 // All there are. The lock is held, but not while the disk works.
-void DiskCache::State::RunTasks(std::unique_lock<std::mutex>& lock) {
+void DiskCache::State::RunTasks(std::unique_lock<Mutex>& lock) {
   tasks_running = true;
   while (!tasks.empty()) {
     Task task = tasks.front();
@@ -214,14 +285,17 @@ void DiskCache::State::RunTasks(std::unique_lock<std::mutex>& lock) {
     Status status = task.is_hints ? WriteHints(lock) : WriteExtent(task.key, lock);
     ++tasks_done;
     if (!status.ok()) StopWriting();
-    task_done.notify_all();
+    task_done.NotifyAll();
   }
   tasks_running = false;
-  task_done.notify_all();
+  task_done.NotifyAll();
 }
 
-Status DiskCache::State::WriteExtent(const BlockKey& key, std::unique_lock<std::mutex>& lock) {
-  Pending extent = pending.find(key)->second;
+Status DiskCache::State::WriteExtent(const BlockKey& key, std::unique_lock<Mutex>& lock) {
+  auto found = pending.find(key);
+  if (found == pending.end()) return Status::Ok();  // it made room for something else
+  found->second.writing = true;
+  Pending extent = found->second;
   std::string_view bytes = extent.block.bytes();
   std::vector<std::shared_ptr<Slab>> evicted;
   lock.unlock();
@@ -231,8 +305,8 @@ Status DiskCache::State::WriteExtent(const BlockKey& key, std::unique_lock<std::
   pending_bytes -= bytes.size();
   for (const auto& slab : evicted) {
     for (const SlabEntry& entry : slab->entries) {
-      auto found = index.find(entry.key);
-      if (found != index.end() && found->second.slab == slab) index.erase(found);
+      auto old = index.find(entry.key);
+      if (old != index.end() && old->second.slab == slab) index.erase(old);
     }
   }
   if (!location.ok()) {
@@ -243,7 +317,7 @@ Status DiskCache::State::WriteExtent(const BlockKey& key, std::unique_lock<std::
   return Status::Ok();
 }
 
-Status DiskCache::State::WriteHints(std::unique_lock<std::mutex>& lock) {
+Status DiskCache::State::WriteHints(std::unique_lock<Mutex>& lock) {
   hints_queued = false;
   std::string bytes = hints.Encode();
   lock.unlock();
@@ -280,11 +354,18 @@ Result<std::unique_ptr<DiskCache>> DiskCache::Open(const DiskCacheOptions& optio
 }
 
 DiskCache::DiskCache(std::shared_ptr<State> state, std::shared_ptr<Environment> env)
-    : env_(std::move(env)), state_(std::move(state)) {}
+    : env_(std::move(env)), state_(std::move(state)) {
+  const std::shared_ptr<MemoryBudget>& budget = state_->options.budget;
+  if (budget == nullptr) return;
+  reclaimer_ = budget->AddReclaimer([s = state_.get()](uint64_t wanted) { return s->DropPending(wanted); });
+}
 
-// The directory is free for another as soon as this returns, also while a scheduled task still holds the state.
+// The directory and the memory are free for others as soon as this returns, also while a scheduled task still holds the
+// state.
 DiskCache::~DiskCache() {
   state_->Flush();
+  state_->index.clear();
+  state_->index_memory.Release();
   state_->directory_lock = nullptr;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/environment.h"
+#include "base/memory_budget.h"
 #include "cache/block_cache.h"
 #include "isotherm/status.h"
 
@@ -17,6 +18,9 @@ struct DiskCacheOptions {
   std::string directory;
   uint64_t capacity_bytes = uint64_t{8} << 30;
   uint64_t max_pending_bytes = 64 << 20;  // extents waiting to be written; more are not cached
+  // Null: nothing is reserved. Else what is looked up, what waits to be written and the index are charged to it: what
+  // does not fit is not found, or not kept. What waits makes room for whoever else needs memory.
+  std::shared_ptr<MemoryBudget> budget = nullptr;
 };
 
 struct DiskCacheStats {
@@ -39,10 +43,10 @@ class DiskCache {
   ~DiskCache();
 
   // The extent, if it is here and its bytes match `length` and `crc32c`; else an invalid block. A copy that does not
-  // match is forgotten.
+  // match is forgotten. The caller must hold no lock that a reclaimer of the budget takes.
   PinnedBlock Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c);
-  // Returns at once; the write happens on the executor. An extent that is here is not written again. A failed write
-  // turns writing off until reopened.
+  // The write happens on the executor. An extent that is here is not written again. A failed write turns writing off
+  // until reopened. The same holds of locks as for Lookup.
   void Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c);
 
   // A small value under a name that may be replaced, kept across restarts (a hint: which routing object was used last).
@@ -60,6 +64,7 @@ class DiskCache {
 
   const std::shared_ptr<Environment> env_;
   const std::shared_ptr<State> state_;  // shared with the writing task, which may start after all is done
+  MemoryBudget::ReclaimerRegistration reclaimer_;
 };
 
 }  // namespace isotherm

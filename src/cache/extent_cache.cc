@@ -5,6 +5,7 @@
 
 #include "base/context_check.h"
 #include "base/crc32c.h"
+#include "base/sync.h"
 #include "cache/request_plan.h"
 #include "cache/single_flight.h"
 
@@ -65,14 +66,29 @@ void FetchCounts::Add(const FetchCounts& other) {
   requests += other.requests;
 }
 
+void FetchCounts::AddTo(Metrics& metrics) const {
+  constexpr auto kRam = static_cast<size_t>(CacheTier::kRam);
+  constexpr auto kDisk = static_cast<size_t>(CacheTier::kDisk);
+  constexpr auto kStore = static_cast<size_t>(CacheTier::kStore);
+  metrics.Add(MetricId::kCacheHits, ram_hits, kRam);
+  metrics.Add(MetricId::kCacheHits, disk_hits, kDisk);
+  metrics.Add(MetricId::kCacheMisses, misses);
+  metrics.Add(MetricId::kCacheJoined, joined);
+  metrics.Add(MetricId::kCacheBytes, ram_bytes, kRam);
+  metrics.Add(MetricId::kCacheBytes, disk_bytes, kDisk);
+  metrics.Add(MetricId::kCacheBytes, store_bytes, kStore);
+}
+
 struct ExtentCache::State {
   std::shared_ptr<BlobStore> store;
   std::shared_ptr<BlockCache> ram;
   std::shared_ptr<DiskCache> disk;
   std::shared_ptr<Environment> env;
   std::string scope;
+  std::shared_ptr<MemoryBudget> budget;  // may be null
+  std::shared_ptr<Metrics> metrics;      // may be null
   SingleFlight flights;
-  std::mutex totals_mutex;
+  Mutex totals_mutex;
   FetchCounts totals;
 
   // Length and checksum are part of the key: of an object that was made anew under its old name, nothing old is found.
@@ -193,6 +209,8 @@ class ExtentCache::Call {
     for (const PlannedRequest& planned : plan) {
       requests.push_back({extents_[planned.extents.front()].object, ByteRange{planned.offset, planned.length}, {}});
     }
+    auto memory = ReserveMemory(state_.budget.get(), options_.memory_use, MemoryOf(plan));
+    if (!memory.ok()) return Fail(plan, memory.status());
     counts_.requests += requests.size();
     std::vector<ReadResult> answers = state_.store->Read(context_, requests);
     while (answers.size() < requests.size()) {
@@ -208,15 +226,33 @@ class ExtentCache::Call {
           continue;
         }
         FetchedExtent fetched = Extract(extent, plan[r].offset, answers[r].data);
+        fetched.block.Charge(memory->Split(PinnedBlock::MemoryOf(extent.length)));
         if (!fetched.status.ok() && !damaged_again) {
           damaged.push_back({extent.offset, extent.length, {i}});
         } else {
           Finish(i, std::move(fetched), options_.fill_cache);
         }
       }
-      answers[r].data = {};
+      std::string().swap(answers[r].data);
+      memory->TryResize(memory->bytes() - plan[r].length);
     }
     if (!damaged.empty()) AskStore(damaged, /*damaged_again=*/true);
+  }
+
+  // The answers, and the blocks that are made of them.
+  uint64_t MemoryOf(const std::vector<PlannedRequest>& plan) const {
+    uint64_t bytes = 0;
+    for (const PlannedRequest& planned : plan) {
+      bytes += planned.length;
+      for (size_t i : planned.extents) bytes += PinnedBlock::MemoryOf(extents_[i].length);
+    }
+    return bytes;
+  }
+
+  void Fail(const std::vector<PlannedRequest>& plan, const Status& status) {
+    for (const PlannedRequest& planned : plan) {
+      for (size_t i : planned.extents) Finish(i, {status.WithContext(Describe(extents_[i])), {}}, false);
+    }
   }
 
   // Into the caches, if it is to go there, before those who come next could miss it.
@@ -244,9 +280,10 @@ class ExtentCache::Call {
       bool cached = false;
       results_[i] = flight->Wait(context_, *state_.env->clock, &cached);
       const Status& status = results_[i].status;
-      bool context_ended = status.code() == StatusCode::kCancelled || status.code() == StatusCode::kDeadlineExceeded;
-      if (context_ended && CheckContext(context_, *state_.env->clock, "reading extents").ok()) {
-        open.push_back(i);  // not this call's context
+      bool others_own = status.code() == StatusCode::kCancelled || status.code() == StatusCode::kDeadlineExceeded ||
+                        status.code() == StatusCode::kResourceExhausted;
+      if (others_own && CheckContext(context_, *state_.env->clock, "reading extents").ok()) {
+        open.push_back(i);  // this call's context or memory may do
         continue;
       }
       ++counts_.joined;
@@ -266,13 +303,16 @@ class ExtentCache::Call {
 };
 
 ExtentCache::ExtentCache(std::shared_ptr<BlobStore> store, std::shared_ptr<BlockCache> ram,
-                         std::shared_ptr<DiskCache> disk, std::shared_ptr<Environment> env, std::string scope)
+                         std::shared_ptr<DiskCache> disk, std::shared_ptr<Environment> env, std::string scope,
+                         std::shared_ptr<MemoryBudget> budget, std::shared_ptr<Metrics> metrics)
     : state_(std::make_unique<State>()) {
   state_->store = std::move(store);
   state_->ram = std::move(ram);
   state_->disk = std::move(disk);
   state_->env = std::move(env);
   state_->scope = std::move(scope);
+  state_->budget = std::move(budget);
+  state_->metrics = std::move(metrics);
 }
 
 ExtentCache::~ExtentCache() = default;
@@ -282,6 +322,7 @@ std::vector<FetchedExtent> ExtentCache::Fetch(const Context& context, std::span<
   Call call(*state_, context, extents, options);
   call.Run();
   if (counts != nullptr) counts->Add(call.counts());
+  if (state_->metrics != nullptr) call.counts().AddTo(*state_->metrics);
   {
     std::lock_guard lock(state_->totals_mutex);
     state_->totals.Add(call.counts());

@@ -1,18 +1,19 @@
 #include "cache/single_flight.h"
 
-#include <chrono>
+#include <algorithm>
 
 #include "base/context_check.h"
 
 namespace isotherm {
 
 FetchedExtent Flight::Wait(const Context& context, Clock& clock, bool* cached) {
-  // Neither a token nor an injected clock can wake a waiter: it looks again after this long.
-  constexpr std::chrono::milliseconds kSlice(5);
+  constexpr int64_t kCancelCheckNs = 5'000'000;  // a token can't wake a waiter: it looks again after this long
   std::unique_lock lock(mutex_);
   while (!done_) {
     if (Status own = CheckContext(context, clock, "waiting for another call's fetch"); !own.ok()) return {own, {}};
-    landed_.wait_for(lock, kSlice);
+    int64_t wake_ns = context.deadline_ns;
+    if (context.cancel != nullptr) wake_ns = std::min(wake_ns, clock.NowNs() + kCancelCheckNs);
+    landed_.WaitUntilNs(lock, clock, wake_ns);
   }
   *cached = cached_;
   return outcome_;
@@ -25,7 +26,7 @@ void Flight::Land(const FetchedExtent& outcome, bool cached) {
     cached_ = cached;
     done_ = true;
   }
-  landed_.notify_all();
+  landed_.NotifyAll();
 }
 
 SingleFlight::Ticket SingleFlight::Join(const BlockKey& key) {

@@ -1,12 +1,11 @@
 // One fetch of an extent, however many ask for it at once.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "cache/block_hash.h"
 #include "cache/extent_cache.h"
 
@@ -21,8 +20,8 @@ class Flight {
   void Land(const FetchedExtent& outcome, bool cached);
 
  private:
-  std::mutex mutex_;
-  std::condition_variable landed_;
+  Mutex mutex_;
+  CondVar landed_;
   bool done_ = false;
   bool cached_ = false;
   FetchedExtent outcome_;
@@ -40,7 +39,7 @@ class SingleFlight {
   void Land(const BlockKey& key, Flight& flight, const FetchedExtent& outcome, bool cached);
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::unordered_map<BlockKey, std::shared_ptr<Flight>, BlockKeyHash> flights_;
 };
 

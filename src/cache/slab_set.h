@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/environment.h"
+#include "base/sync.h"
 #include "cache/slab_file.h"
 
 namespace isotherm {
@@ -86,7 +86,7 @@ class SlabSet {
   std::atomic<uint64_t> used_{0};  // the sum of the slabs' bytes
   std::atomic<uint64_t> evicted_{0};
 
-  std::mutex files_mutex_;                           // guards Slab::file of all slabs, and:
+  Mutex files_mutex_;                                // guards Slab::file of all slabs, and:
   std::deque<std::weak_ptr<Slab>> slabs_with_file_;  // in the order in which they got it
 };
 

@@ -82,7 +82,7 @@ class CollectionImpl : public Collection {
   Status SwapHead(const HeadChange& change, const Context& context);
   // Keeps the base under a name of its own, before the head moves on from it. At most one request.
   Status Archive(const Snapshot& base, const Context& context);
-  Status PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build,
+  Status PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build, bool* published,
                            const Context& context);
   Status Unregister(const Build& build, const Context& context);
 

@@ -78,12 +78,15 @@ Status CollectionImpl::Compact(const CompactOptions& options, const Progress& pr
   auto compacted = job.Run();
   std::lock_guard write(write_mutex_);
   Status status = compacted.status();
-  if (status.ok()) status = PublishCompaction(*base, *compacted, build, context);
-  if (!status.ok() && !uncertain_) {
-    RemoveObjects(job.objects(), context);
-    Status forgotten = Unregister(build, context);
-    (void)forgotten;  // a garbage collection forgets it when it is old
+  if (status.ok()) {
+    bool published = false;
+    status = PublishCompaction(*base, *compacted, build, &published, context);
+    // What may be the head, or become it: its objects stay.
+    if (published || status.code() == StatusCode::kUnknown || status.code() == StatusCode::kFenced) return status;
   }
+  RemoveObjects(job.objects(), context);
+  Status forgotten = Unregister(build, context);
+  (void)forgotten;  // a garbage collection forgets it when it is old
   return status;
 }
 
@@ -99,7 +102,7 @@ Status CollectionImpl::Unregister(const Build& build, const Context& context) {
 }
 
 Status CollectionImpl::PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build,
-                                         const Context& context) {
+                                         bool* published, const Context& context) {
   const std::vector<SegmentInfo>& inputs = base.head.segments;
   new_routing_ = compacted.routing;
   new_routing_sha256_ = compacted.ref.sha256_hex;
@@ -127,6 +130,7 @@ Status CollectionImpl::PublishCompaction(const Snapshot& base, const Compacted& 
       context);
   new_routing_ = nullptr;
   RETURN_IF_ERROR(swapped);
+  *published = true;
   if (compacted.ref.generation == 0) return Status::Ok();
   // The copy for the first wave. Without it, or with an older one, opening costs one more wave.
   auto copy = path_->store->Put(context, kRoutingObject, compacted.routing_bytes);

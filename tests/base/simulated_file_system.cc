@@ -117,7 +117,7 @@ class SimulatedFileSystem::HeldLock : public FileLock {
     std::lock_guard lock(fs_.mutex_);
     if (start_ != fs_.starts_) return;
     node_->locked = false;
-    fs_.unlocked_.notify_all();
+    fs_.unlocked_.NotifyAll();
   }
 
  private:
@@ -259,7 +259,7 @@ void SimulatedFileSystem::Restart(SplitMix64* random) {
   ++starts_;
   failures_.clear();
   power_cut_.reset();
-  unlocked_.notify_all();
+  unlocked_.NotifyAll();
 }
 
 uint64_t SimulatedFileSystem::UsedBytes() const {
@@ -395,7 +395,7 @@ Result<std::unique_ptr<FileLock>> SimulatedFileSystem::LockFile(const std::strin
   uint64_t start = starts_;
   if (locks_ignored_) node->locked = false;
   if (!wait && node->locked) return Status::Conflict(path + " is locked");
-  unlocked_.wait(lock, [&] { return !node->locked || starts_ != start; });
+  unlocked_.Wait(lock, [&] { return !node->locked || starts_ != start; });
   if (starts_ != start) return Status::IoError("cannot lock " + path + ": the power was lost");
   node->locked = true;
   return std::unique_ptr<FileLock>(std::make_unique<HeldLock>(*this, std::move(node)));

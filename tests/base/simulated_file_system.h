@@ -7,12 +7,10 @@
 //     whole or not at all, and goes with the directory of the new name.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +19,7 @@
 
 #include "base/file_system.h"
 #include "base/splitmix.h"
+#include "base/sync.h"
 
 namespace isotherm {
 
@@ -91,8 +90,8 @@ class SimulatedFileSystem : public FileSystem {
   uint64_t UsedBytes() const;
   Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, bool wait);
 
-  mutable std::mutex mutex_;
-  std::condition_variable unlocked_;
+  mutable Mutex mutex_;
+  CondVar unlocked_;
   NodePtr root_;
   std::vector<NameChange> unsynced_;  // oldest first
   uint64_t operations_ = 0;

@@ -94,4 +94,40 @@ TEST_F(MeteringBlobStoreTest, FailedRequestsAreCountedWithTheirCode) {
   EXPECT_EQ(records[1].code, StatusCode::kConflict);
 }
 
+TEST_F(MeteringBlobStoreTest, MetricsHaveRequestsBytesTimesAndErrorsByKind) {
+  auto metrics = std::make_shared<Metrics>();
+  auto environment = EnvironmentWithClock(std::make_shared<ManualClock>());
+  MeteringBlobStore metered(store_, environment, nullptr, metrics);
+  ASSERT_TRUE(metered.Put({}, "a", "12345").ok());
+  std::vector<ReadRequest> requests(2);
+  requests[0].name = "a";
+  requests[1].name = "missing";
+  metered.Read({}, requests);
+  auto writer = metered.CreateWriter({}, "b");
+  ASSERT_TRUE((*writer)->Append("678").ok());
+  ASSERT_TRUE((*writer)->Finish().ok());
+  EXPECT_FALSE(metered.Put({}, "a", "again", PutCondition::IfAbsent()).ok());
+  ASSERT_TRUE(metered.Delete({}, "a").ok());
+  MetricsSnapshot snapshot = metrics->Snapshot();
+  auto requests_of = [&](RequestKind kind) {
+    auto label = static_cast<size_t>(kind);
+    EXPECT_EQ(snapshot.Histogram(MetricId::kStoreSeconds, label).count(),
+              snapshot.Value(MetricId::kStoreRequests, label));
+    return snapshot.Value(MetricId::kStoreRequests, label);
+  };
+  EXPECT_EQ(requests_of(RequestKind::kGet), 2);
+  EXPECT_EQ(requests_of(RequestKind::kPut), 3);
+  EXPECT_EQ(requests_of(RequestKind::kDelete), 1);
+  EXPECT_EQ(requests_of(RequestKind::kList), 0);
+  EXPECT_EQ(snapshot.Value(MetricId::kStoreBytes, static_cast<size_t>(RequestKind::kGet)), 5);
+  EXPECT_EQ(snapshot.Value(MetricId::kStoreBytes, static_cast<size_t>(RequestKind::kPut)), 13);
+  EXPECT_EQ(snapshot.Value(MetricId::kStoreErrors, static_cast<size_t>(StatusCode::kNotFound) - 1), 1);
+  double errors = 0;
+  for (size_t i = 0; i < InfoOf(MetricId::kStoreErrors).label.figures(); ++i) {
+    errors += snapshot.Value(MetricId::kStoreErrors, i);
+  }
+  EXPECT_EQ(errors, 2);
+  EXPECT_NEAR(snapshot.Histogram(MetricId::kStoreSeconds, static_cast<size_t>(RequestKind::kGet)).max(), 0.02, 1e-9);
+}
+
 }  // namespace isotherm

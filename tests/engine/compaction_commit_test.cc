@@ -83,7 +83,8 @@ TEST_F(CompactionCommitTest, RowsCommittedMeanwhileStayBesideThePartition) {
 TEST_F(CompactionCommitTest, ACompactionThatLosesAgainstAnEqualOneRemovesNothingOfTheWinners) {
   ASSERT_TRUE(writer_->Compact({}).ok());
   auto other = MustOpen(store_, options_);
-  BeforeHeadPut(0, [&] {
+  // The first put registers the compaction.
+  BeforeHeadPut(1, [&] {
     EXPECT_TRUE(other->Compact(Cells()).ok());
     return Fault{};
   });
@@ -143,7 +144,7 @@ TEST_F(CompactionCommitTest, EveryAnswerThatIsLostOrLateIsSettled) {
 // D6: it may have landed, so all that it wrote stays.
 TEST_F(CompactionCommitTest, ACompactionWhoseOutcomeCannotBeToldRemovesNothing) {
   constexpr int64_t kHourMs = 60 * 60 * 1000;
-  BeforeHeadPut(1, [&] {
+  BeforeHeadPut(2, [&] {
     faulty_->SetHook([&](uint64_t, RequestKind, std::string_view) {
       faulty_->SetHook(nullptr);
       clock_->AdvanceWallMs(kHourMs + 1);

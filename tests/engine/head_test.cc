@@ -71,11 +71,11 @@ TEST(Head, WithAWrongMagicNumberIsCorruption) {
 
 TEST(Head, OfALaterFormatVersionIsUnsupportedAndNamed) {
   std::string bytes = SampleHead();
-  uint32_t version = 2;
+  uint32_t version = kHeadFormatVersion + 1;
   std::memcpy(bytes.data() + kFormatAt, &version, sizeof(version));
   Status status = DecodeHead(Sealed(bytes)).status();
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-  EXPECT_THAT(status.message(), HasSubstr("version 2"));
+  EXPECT_THAT(status.message(), HasSubstr("version 3"));
   auto store = std::make_shared<MemoryBlobStore>();
   WriteObjectBytes(*store, kHeadObject, Sealed(bytes));
   EXPECT_EQ(Open(store).status().code(), StatusCode::kUnsupported);

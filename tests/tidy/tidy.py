@@ -122,6 +122,8 @@ BANNED = [
      ("src", "include"), (), "a library prints nothing; return a Status"),
     (r"\b(?:secure_)?getenv\s*\(",
      ("src", "include"), (), "settings are options; the environment is read only where allowed.txt says"),
+    (r"\bstd\s*::\s*(?:(?:shared_|recursive_|timed_)*mutex|condition_variable(?:_any)?|j?thread|async)\b",
+     ("src", "include"), ("src/base",), "wait by base/sync.h and run by Environment::executor, which can be simulated"),
     (r"\bcatch\s*\(\s*\.\.\.\s*\)",
      ("src", "include", "tools", "tests", "examples", "bench"), (), "catch what can be thrown by its type"),
     (r"\busing\s+namespace\s+std\b",

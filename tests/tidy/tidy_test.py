@@ -97,6 +97,13 @@ class PlantedViolations(unittest.TestCase):
     def test_environment_variables(self):
         self.assert_found("banned-call", "src/index/a.cc", 'int a = std::getenv("A") != nullptr;\n', 1)
 
+    def test_waiting_that_cannot_be_simulated(self):
+        for line in ("std::mutex mutex_;", "std::shared_mutex mutex_;", "std::condition_variable_any done;",
+                     "std::thread thread_;", "auto a = std::async(f);"):
+            self.assert_found("banned-call", "src/cache/a.cc", line + "\n", 1)
+        self.assert_clean("src/base/a.cc", "std::mutex mutex_;\n")
+        self.assert_clean("src/cache/a.cc", "Mutex mutex_;\nstd::lock_guard lock(mutex_);\n")
+
     def test_catch_all(self):
         self.assert_found("banned-call", "bench/a.cc", "void F() {\n  try { g(); } catch ( ... ) {}\n}\n", 2)
 
