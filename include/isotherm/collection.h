@@ -17,6 +17,7 @@
 
 #include "isotherm/blob_store.h"
 #include "isotherm/context.h"
+#include "isotherm/history.h"
 #include "isotherm/options.h"
 #include "isotherm/query.h"
 #include "isotherm/row.h"
@@ -139,6 +140,27 @@ class Collection {
 
   // Reads every object and checks every checksum and reference. Lists the store to find orphans.
   virtual Result<VerifyReport> Verify(const Progress& progress = {}, const Context& context = {}) = 0;
+
+  // The versions that can be opened (Options::as_of_version), ascending; the last one is this handle's. Lists the
+  // store.
+  virtual Result<std::vector<VersionInfo>> Versions(const Context& context = {}) = 0;
+  // The last `newest` of them with what made them: one request each.
+  virtual Result<std::vector<VersionInfo>> Log(size_t newest = 100, const Context& context = {}) = 0;
+  // Makes the collection what it was at `version`, as a new version. kNotFound when that is not kept.
+  virtual Status Rollback(uint64_t version, const Context& context = {}) = 0;
+  // Removes old versions by the policy and, of all branches, what nothing names any more. Safe at any time: writers,
+  // readers of the newest version and compactions go on. A reader of an older version needs a lease
+  // (Options::lease_ms), else its reads may give kCorruption naming an object that is gone: then refresh.
+  virtual Result<VacuumReport> Vacuum(const VacuumOptions& options = {}, const Context& context = {}) = 0;
+
+  // A branch has all rows of a version (0: the newest) and goes its own way from there, by Options::branch. Costs a
+  // request or two, whatever the size. kAlreadyExists when there is one of this name.
+  virtual Status CreateBranch(std::string_view name, uint64_t version = 0, const Context& context = {}) = 0;
+  virtual Result<std::vector<BranchInfo>> Branches(const Context& context = {}) = 0;
+  virtual Status DeleteBranch(std::string_view name, const Context& context = {}) = 0;
+  // Makes this branch what `name`, which began with this one's newest version, is by now: kConflict when this one moved
+  // on since.
+  virtual Status FastForward(std::string_view name, const Context& context = {}) = 0;
 
   virtual CollectionStats Stats() const = 0;
   // Commits what is pending unless Options::commit_on_close is false, and releases everything. Later calls: kClosed.

@@ -37,6 +37,18 @@ struct Options {
   bool error_if_exists = false;  // with create: kAlreadyExists when there is one
   bool read_only = false;        // rejects every write, creates no object
 
+  // Which branch; empty: the main one.
+  std::string branch;
+  // Opens the collection as it was: at this version, or at this moment (milliseconds since 1970 UTC). Either makes the
+  // handle read-only, and Refresh stays there. 0: the newest.
+  uint64_t as_of_version = 0;
+  int64_t as_of_ms = 0;
+
+  // Keeps the handle's snapshot from being removed by a vacuum, by an object that is renewed as long as calls are made
+  // and removed by Close. Milliseconds after which it lapses when they are not; 0: no lease. Needs the permission to
+  // write, also on a read-only handle.
+  int64_t lease_ms = 0;
+
   // Where extents are kept on a local disk across restarts; empty: nowhere. Each collection has a folder of its own in
   // it, which one handle uses at a time: others go without and say so in Stats().disk_cache_note.
   std::string cache_dir;

@@ -97,9 +97,7 @@ PinnedBlock::PinnedBlock(const PinnedBlock& other) : header_(other.header_) {
 }
 
 PinnedBlock& PinnedBlock::operator=(const PinnedBlock& other) {
-  if (other.header_ != nullptr) AddReference(other.header_);
-  if (header_ != nullptr) DropReference(header_);
-  header_ = other.header_;
+  if (this != &other) *this = PinnedBlock(other);
   return *this;
 }
 

@@ -206,6 +206,7 @@ class ExtentCache::Call {
 
   void AskStore(const std::vector<PlannedRequest>& plan, bool damaged_again) {
     std::vector<ReadRequest> requests;
+    requests.reserve(plan.size());
     for (const PlannedRequest& planned : plan) {
       requests.push_back({extents_[planned.extents.front()].object, ByteRange{planned.offset, planned.length}, {}});
     }
@@ -284,6 +285,7 @@ class ExtentCache::Call {
                         status.code() == StatusCode::kResourceExhausted;
       if (others_own && CheckContext(context_, *state_.env->clock, "reading extents").ok()) {
         open.push_back(i);  // this call's context or memory may do
+        results_[i] = {};
         continue;
       }
       ++counts_.joined;

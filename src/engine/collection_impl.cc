@@ -12,10 +12,11 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
                                std::shared_ptr<const Snapshot> snapshot, std::string disk_cache_note)
     : path_(std::move(path)),
       options_(options),
+      branch_(options.branch),
       disk_cache_note_(std::move(disk_cache_note)),
       keys_(*path_),
       background_(path_->env),
-      log_(path_->store, path_->env),
+      log_(path_->store, path_->env, path_->branch_prefix),
       snapshot_(std::move(snapshot)),
       active_(std::make_shared<WriteBuffer>()) {}
 
@@ -47,6 +48,7 @@ Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const 
 }
 
 ReadView CollectionImpl::View(bool with_rows) const {
+  RenewLease();
   ReadView view;
   view.now_ms = path_->env->clock->WallMs();
   std::shared_lock state(state_mutex_);
@@ -65,15 +67,29 @@ ReadView CollectionImpl::View(bool with_rows) const {
   return view;
 }
 
+// Without a lease a vacuum may have removed what the snapshot names: then the newest version is read instead.
+template <typename Read>
+auto CollectionImpl::OnKeptSnapshot(const Read& read, const Context& context) -> decltype(read()) {
+  std::shared_ptr<const Snapshot> before = snapshot();
+  auto result = read();
+  if (result.ok() || result.status().code() != StatusCode::kCorruption) return result;
+  if (!Refresh(context).ok() || snapshot()->head.version == before->head.version) return result;
+  return read();
+}
+
 Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const float> queries,
                                                               const SearchOptions& options, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   RETURN_IF_ERROR(CheckSearch(snapshot()->head.schema, queries, options));
-  return RunSearch(*path_, View(true), queries, options, context);
+  return OnKeptSnapshot([&] { return RunSearch(*path_, View(true), queries, options, context); }, context);
 }
 
 Result<Row> CollectionImpl::Get(const Key& key, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  return OnKeptSnapshot([&] { return GetOnce(key, context); }, context);
+}
+
+Result<Row> CollectionImpl::GetOnce(const Key& key, const Context& context) {
   ReadView view = View(false);
   const Snapshot& at = *view.snapshot;
   const SegmentSchema& schema = at.head.schema;
@@ -118,6 +134,7 @@ Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, co
 
 Status CollectionImpl::Refresh(const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  if (options_.as_of_version != 0 || options_.as_of_ms != 0) return Status::Ok();
   std::shared_ptr<const Snapshot> current = snapshot();
   ASSIGN_OR_RETURN(auto next, LoadSnapshot(*path_, current.get(), context));
   Publish(std::move(next), 0);
@@ -171,6 +188,7 @@ Status CollectionImpl::Close(const Context& context) {
     closed_ = true;
   }
   background_.Stop();
+  if (!lease_.empty()) RemoveObjects({lease_}, context);
   return Status::Ok();
 }
 

@@ -42,12 +42,26 @@ class CollectionImpl : public Collection {
   Status Refresh(const Context& context) override;
   Status Compact(const CompactOptions& options, const Progress& progress, const Context& context) override;
   Result<VerifyReport> Verify(const Progress& progress, const Context& context) override;
+  Result<std::vector<VersionInfo>> Versions(const Context& context) override;
+  Result<std::vector<VersionInfo>> Log(size_t newest, const Context& context) override;
+  Status Rollback(uint64_t version, const Context& context) override;
+  Result<VacuumReport> Vacuum(const VacuumOptions& options, const Context& context) override;
+  Status CreateBranch(std::string_view name, uint64_t version, const Context& context) override;
+  Result<std::vector<BranchInfo>> Branches(const Context& context) override;
+  Status DeleteBranch(std::string_view name, const Context& context) override;
+  Status FastForward(std::string_view name, const Context& context) override;
   CollectionStats Stats() const override;
   Status Close(const Context& context) override;
+
+  // What Open does last.
+  Status Begin(const Context& context) { return BeginLease(context); }
 
  private:
   std::shared_ptr<const Snapshot> snapshot() const;
   ReadView View(bool with_rows) const;
+  template <typename Read>
+  auto OnKeptSnapshot(const Read& read, const Context& context) -> decltype(read());
+  Result<Row> GetOnce(const Key& key, const Context& context);
   Status CheckOpen() const;
   Status CheckWritable() const;
   Status CheckMutation(const Mutation& mutation) const;
@@ -75,7 +89,6 @@ class CollectionImpl : public Collection {
   Status Adopt(LoadedHead head, bool committed, const Context& context);
   void Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version);
   Status OtherWasFaster() const;
-  std::string NewObjectName(std::string_view kind, const Head& base) const;
   void RemoveObjects(const std::vector<std::string>& names, const Context& context);
   // Changes of the head that are no commit of rows: `change` edits the next head, whole, and all deletions.
   using HeadChange = std::function<Status(const Snapshot& base, Head& next, DeletionMap& deletions)>;
@@ -84,13 +97,25 @@ class CollectionImpl : public Collection {
   Status Archive(const Snapshot& base, const Context& context);
   Status PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build, bool* published,
                            const Context& context);
+  Status BeginEpochHere(const VacuumOptions& options, uint64_t epoch, VacuumReport& report, const Context& context);
+  // The name of the new lease.
+  Result<std::string> TakeLease(const std::string& branch, uint64_t version, int64_t duration_ms,
+                                const Context& context);
+  Status PutRoutingCopy(const RoutingRef& ref, std::string_view branch_prefix, const Context& context);
+  // Options::lease_ms: takes the lease that the handle holds, and renews it.
+  Status BeginLease(const Context& context);
+  void RenewLease() const;
+  Status WriteBranch(std::string_view name, uint64_t version, const Context& context);
   Status Unregister(const Build& build, const Context& context);
 
   const std::unique_ptr<ReadPath> path_;
   const Options options_;
+  const std::string branch_;  // "": the main one
   const std::string disk_cache_note_;
   KeyLookup keys_;
-  Background background_;
+  mutable Background background_;
+  std::string lease_;  // set by BeginLease, before the handle is given out
+  mutable std::atomic<int64_t> lease_renewed_ms_{0};
 
   std::atomic<uint64_t> commit_tickets_{0};
 

@@ -6,8 +6,8 @@
 #include "base/crc32c.h"
 #include "base/macros.h"
 #include "engine/collection_impl.h"
+#include "engine/object_names.h"
 #include "engine/object_writer.h"
-#include "engine/versions.h"
 #include "segment/segment_writer.h"
 
 namespace isotherm {
@@ -121,13 +121,6 @@ Status CollectionImpl::OtherWasFaster() const {
   return Status::Conflict("another writer committed version " + std::to_string(snapshot()->head.version) + " first");
 }
 
-// Tells the epoch, so that garbage collection and this writer agree on what may be removed.
-std::string CollectionImpl::NewObjectName(std::string_view kind, const Head& base) const {
-  std::string epoch(16, '0');
-  for (size_t i = 0; i < epoch.size(); ++i) epoch[15 - i] = "0123456789abcdef"[(base.gc_epoch >> (4 * i)) & 15];
-  return std::string(kind) + "-" + epoch + "-" + NonceHex(MakeNonce(*path_->env->random));
-}
-
 Status CollectionImpl::PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next,
                                       const Context& context) {
   for (SegmentInfo& segment : next.segments) {
@@ -151,7 +144,7 @@ Status CollectionImpl::PlaceDeletions(const Snapshot& base, const DeletionMap& d
     return Status::ResourceExhausted("the deletions take " + std::to_string(bytes.size()) +
                                      " bytes; at most 4 GiB are possible: compact the collection");
   }
-  std::string name = NewObjectName("deletions", base.head);
+  std::string name = NewObjectName("deletions", base.head.gc_epoch, *path_->env->random);
   new_objects_.push_back(name);
   RETURN_IF_ERROR(WithoutOutcome(path_->store->Put(context, name, bytes).status()));
   next.deletions = {name, static_cast<uint32_t>(bytes.size()), Crc32c(bytes)};
@@ -171,7 +164,7 @@ Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, CommitPlan plan
     if (usable) {
       info = prepared_->info;
     } else {
-      std::string name = NewObjectName("segment", base.head);
+      std::string name = NewObjectName("segment", base.head.gc_epoch, *path_->env->random);
       std::vector<const Row*> rows;
       for (const auto& row : plan.segment_rows) rows.push_back(row.get());
       ASSIGN_OR_RETURN(info, WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
@@ -198,7 +191,8 @@ Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, CommitPlan plan
 Status CollectionImpl::Archive(const Snapshot& base, const Context& context) {
   const Head& head = base.head;
   if (head.version <= archived_version_) return Status::Ok();
-  auto put = path_->store->Put(context, VersionObjectName(head.version, head.commit_ms), EncodeHead(base.WholeHead()));
+  auto put = path_->store->Put(context, VersionObjectName(path_->branch_prefix, head.version, head.commit_ms),
+                               EncodeHead(base.WholeHead()));
   RETURN_IF_ERROR(WithoutOutcome(put.status()).WithContext("keeping version " + std::to_string(head.version)));
   archived_version_ = head.version;
   return Status::Ok();

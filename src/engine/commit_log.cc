@@ -22,11 +22,14 @@ bool MayHaveHappened(StatusCode code) {
 
 }  // namespace
 
-CommitLog::CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env)
-    : store_(std::move(store)), env_(std::move(env)), writer_(MakeNonce(*env_->random)) {}
+CommitLog::CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix)
+    : store_(std::move(store)),
+      env_(std::move(env)),
+      head_name_(std::string(branch_prefix) + kHeadObject),
+      writer_(MakeNonce(*env_->random)) {}
 
 Result<LoadedHead> CommitLog::Load(const Context& context) const {
-  ReadRequest request{kHeadObject, {}, {}};
+  ReadRequest request{head_name_, {}, {}};
   ReadResult read = std::move(store_->Read(context, {&request, 1})[0]);
   RETURN_IF_ERROR(read.status.WithContext(store_->Describe()));
   ASSIGN_OR_RETURN(Head head, DecodeHead(read.data));
@@ -81,7 +84,7 @@ SwapResult CommitLog::Swap(const LoadedHead& base, Head next, const Context& con
 Result<LoadedHead> CommitLog::Attempt(const Context& context) {
   next_.write = MakeNonce(*env_->random);
   std::string bytes = EncodeHead(next_);
-  ASSIGN_OR_RETURN(std::string etag, store_->Put(context, kHeadObject, bytes, PutCondition::IfMatch(base_etag_)));
+  ASSIGN_OR_RETURN(std::string etag, store_->Put(context, head_name_, bytes, PutCondition::IfMatch(base_etag_)));
   return LoadedHead{next_, std::move(etag), bytes.size()};
 }
 
@@ -133,7 +136,7 @@ Result<LoadedHead> CommitLog::Create(Head head, const Context& context) const {
   RETURN_IF_ERROR(CheckContext(context, *env_->clock, "creating a collection"));
   Status last;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto put = store_->Put(context, kHeadObject, bytes, PutCondition::IfAbsent());
+    auto put = store_->Put(context, head_name_, bytes, PutCondition::IfAbsent());
     if (put.ok()) return LoadedHead{std::move(head), std::move(put).value(), bytes.size()};
     last = put.status();
     bool definite = last.code() != StatusCode::kConflict && !MayHaveHappened(last.code());

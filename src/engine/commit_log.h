@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/environment.h"
 #include "engine/head.h"
@@ -46,7 +47,8 @@ struct SwapResult {
 // A writer's slot in the head, and the sequence numbers of its commits. One per writing handle; not thread-safe.
 class CommitLog {
  public:
-  CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env);
+  // `branch_prefix`: see object_names.h.
+  CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix = {});
 
   Result<LoadedHead> Load(const Context& context) const;
 
@@ -72,6 +74,7 @@ class CommitLog {
 
   const std::shared_ptr<BlobStore> store_;
   const std::shared_ptr<Environment> env_;
+  const std::string head_name_;
   const Nonce writer_;
   uint64_t sequence_ = 0;  // of the last commit that landed
   // The swap in hand, until it is known to have landed or to be lost.

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "engine/collection_impl.h"
 #include "engine/compaction_job.h"
+#include "engine/object_names.h"
 #include "engine/object_writer.h"
 
 namespace isotherm {
@@ -55,7 +56,7 @@ Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context
 
 Status CollectionImpl::Compact(const CompactOptions& options, const Progress& progress, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
-  const Build build{MakeNonce(*path_->env->random), path_->env->clock->WallMs()};
+  Build build{MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
   std::shared_ptr<const Snapshot> base;
   {
     std::lock_guard write(write_mutex_);
@@ -65,7 +66,8 @@ Status CollectionImpl::Compact(const CompactOptions& options, const Progress& pr
     if (snapshot()->head.segments.empty()) return Status::Ok();
     // From here on no garbage collection takes the new objects for garbage.
     RETURN_IF_ERROR(SwapHead(
-        [&](const Snapshot&, Head& next, DeletionMap&) {
+        [&](const Snapshot& current, Head& next, DeletionMap&) {
+          build.gc_epoch = current.head.gc_epoch;
           next.operation = {Operation::kBuild, "compaction begins", 0, 0, 0, 0};
           next.builds.push_back(build);
           return Status::Ok();
@@ -73,7 +75,7 @@ Status CollectionImpl::Compact(const CompactOptions& options, const Progress& pr
         context));
     base = snapshot();
   }
-  auto name = [&](std::string_view kind) { return NewObjectName(kind, base->head); };
+  auto name = [&](std::string_view kind) { return NewObjectName(kind, base->head.gc_epoch, *path_->env->random); };
   CompactionJob job(*path_, *base, options, name, progress, context);
   auto compacted = job.Run();
   std::lock_guard write(write_mutex_);
@@ -133,7 +135,7 @@ Status CollectionImpl::PublishCompaction(const Snapshot& base, const Compacted& 
   *published = true;
   if (compacted.ref.generation == 0) return Status::Ok();
   // The copy for the first wave. Without it, or with an older one, opening costs one more wave.
-  auto copy = path_->store->Put(context, kRoutingObject, compacted.routing_bytes);
+  auto copy = path_->store->Put(context, path_->branch_prefix + kRoutingObject, compacted.routing_bytes);
   return WithoutOutcome(copy.status())
       .WithContext(
           "the compaction is published, but opening takes one more wave until the next one: the copy of its "

@@ -160,7 +160,9 @@ void PutHistory(std::string& out, const Head& head) {
   for (const Build& build : head.builds) {
     PutNonce(out, build.id);
     PutFixed<int64_t>(out, build.started_ms);
+    PutFixed<uint64_t>(out, build.gc_epoch);
   }
+  PutBytes(out, head.fork_of);
   PutFixed<uint64_t>(out, head.fork_version);
 }
 
@@ -178,8 +180,10 @@ void GetHistory(Decoder& in, Head& head) {
     Build build;
     build.id = GetNonce(in);
     build.started_ms = in.Fixed<int64_t>();
+    build.gc_epoch = in.Fixed<uint64_t>();
     head.builds.push_back(build);
   }
+  head.fork_of = in.Bytes();
   head.fork_version = in.Fixed<uint64_t>();
 }
 

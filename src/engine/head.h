@@ -71,6 +71,7 @@ struct OperationRecord {
 struct Build {
   Nonce id{};
   int64_t started_ms = 0;
+  uint64_t gc_epoch = 0;  // in which it began: what it writes has names of that epoch
 };
 
 struct Head {
@@ -91,7 +92,9 @@ struct Head {
   uint64_t gc_epoch = 0;
   uint64_t oldest_version = 1;  // what is older was removed, or may be
   std::vector<Build> builds;
-  uint64_t fork_version = 0;  // of a branch: the version that it began with
+  // Of a branch: the branch (empty: the main one) and the version that it began with.
+  std::string fork_of;
+  uint64_t fork_version = 0;  // 0: no branch
 };
 
 std::string EncodeHead(const Head& head);

@@ -5,6 +5,8 @@
 #include "base/sha256.h"
 #include "blob/metering_store.h"
 #include "engine/collection_impl.h"
+#include "engine/history.h"
+#include "engine/object_names.h"
 #include "isotherm/stores.h"
 
 namespace isotherm {
@@ -114,10 +116,24 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
     RETURN_IF_ERROR(CheckCreate(*options.create));
     if (options.read_only) return Status::InvalidArgument("create and read_only exclude each other");
   }
+  Options opened = options;
+  if (!options.branch.empty()) RETURN_IF_ERROR(CheckBranchName(options.branch));
+  const bool in_the_past = options.as_of_version != 0 || options.as_of_ms != 0;
+  if (in_the_past && options.create) return Status::InvalidArgument("create and as_of exclude each other");
+  if (options.as_of_version != 0 && options.as_of_ms != 0) {
+    return Status::InvalidArgument("as_of_version and as_of_ms exclude each other");
+  }
+  if (options.create && !options.branch.empty()) {
+    return Status::InvalidArgument("create makes the main branch; '" + options.branch +
+                                   "' is made by Collection::CreateBranch");
+  }
+  opened.read_only = options.read_only || in_the_past;
   std::string note;
   ASSIGN_OR_RETURN(std::unique_ptr<ReadPath> path, MakeReadPath(std::move(store), options, &note));
   path->extents = std::make_unique<ExtentCache>(path->store, path->ram, path->disk, path->env, kCacheScope);
-  auto loaded = LoadSnapshot(*path, nullptr, context);
+  path->branch_prefix = BranchPrefix(options.branch);
+  auto loaded = in_the_past ? LoadSnapshotAt(*path, {options.as_of_version, options.as_of_ms}, context)
+                            : LoadSnapshot(*path, nullptr, context);
   bool created = false;
   if (!loaded.ok() && loaded.status().code() == StatusCode::kNotFound && options.create) {
     loaded = CreateCollection(*path, *options.create, context);
@@ -132,8 +148,10 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
     if (options.error_if_exists) return Status::AlreadyExists("there is a collection at " + path->store->Describe());
     RETURN_IF_ERROR(CheckAlike(*options.create, (*loaded)->head.schema));
   }
-  return std::unique_ptr<Collection>(
-      std::make_unique<CollectionImpl>(std::move(path), options, std::move(loaded).value(), std::move(note)));
+  auto collection =
+      std::make_unique<CollectionImpl>(std::move(path), opened, std::move(loaded).value(), std::move(note));
+  RETURN_IF_ERROR(collection->Begin(context));
+  return std::unique_ptr<Collection>(std::move(collection));
 }
 
 Result<std::unique_ptr<Collection>> Open(std::string_view uri, const Options& options, const Context& context) {

@@ -11,7 +11,7 @@ namespace isotherm {
 
 namespace {
 
-std::string HintName(const ReadPath& path) { return "routing of " + path.store->Describe(); }
+std::string HintName(const ReadPath& path) { return "routing of " + path.branch_prefix + path.store->Describe(); }
 
 std::string Sha256Hex(std::string_view bytes) {
   Sha256Digest digest = Sha256(bytes);
@@ -139,8 +139,8 @@ std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
                                                      const Context& context) {
   bool routing_at_hand = previous != nullptr || (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
-  std::vector<ReadRequest> requests{{kHeadObject, {}, {}}};
-  if (!routing_at_hand) requests.push_back({kRoutingObject, {}, {}});
+  std::vector<ReadRequest> requests{{path.branch_prefix + kHeadObject, {}, {}}};
+  if (!routing_at_hand) requests.push_back({path.branch_prefix + kRoutingObject, {}, {}});
   std::vector<ReadResult> read = path.store->Read(context, requests);
   if (read[0].status.code() == StatusCode::kNotFound) {
     return Status::NotFound("no collection at " + path.store->Describe() + " (" + read[0].status.message() + ")");
@@ -162,6 +162,20 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
     }
   }
   return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing), previous);
+}
+
+Result<std::shared_ptr<const Snapshot>> SnapshotOf(const ReadPath& path, Head head, const Snapshot& newest,
+                                                   const Context& context) {
+  std::shared_ptr<const Routing> routing;
+  if (head.routing.generation != 0) {
+    if (newest.head.routing.sha256_hex == head.routing.sha256_hex) {
+      routing = newest.routing;
+    } else {
+      ASSIGN_OR_RETURN(routing, LoadRouting(path, head, nullptr, context));
+    }
+  }
+  uint64_t bytes = EncodeHead(head).size();
+  return MakeSnapshot(std::move(head), {}, bytes, std::move(routing), &newest);
 }
 
 Result<CellBlock> ParseBlock(std::string_view bytes, const BlockAddress& address, const BlockSchema& schema) {

@@ -37,6 +37,7 @@ struct Snapshot;
 
 // What reading a collection takes. Owned by its handle.
 struct ReadPath {
+  std::string branch_prefix;  // see object_names.h
   std::shared_ptr<BlobStore> store;
   std::shared_ptr<Environment> env;
   std::shared_ptr<BlockCache> ram;
@@ -95,6 +96,10 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
 // A snapshot of a head that is at hand. `previous` (may be null) lends what it knows of the same objects.
 std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
                                              std::shared_ptr<const Routing> routing, const Snapshot* previous);
+
+// The snapshot of an archived head. `newest` lends what it knows of the same objects.
+Result<std::shared_ptr<const Snapshot>> SnapshotOf(const ReadPath& path, Head head, const Snapshot& newest,
+                                                   const Context& context);
 
 // A block to be searched: its extent, and the cell whose centroid it goes with (kNoCell: it has its own).
 struct BlockAddress {

@@ -6,8 +6,8 @@
 #include "base/macros.h"
 #include "engine/collection_impl.h"
 #include "engine/exact_scan.h"
+#include "engine/history.h"
 #include "engine/range_reader.h"
-#include "engine/versions.h"
 #include "segment/key_pages.h"
 #include "segment/routing_object.h"
 
@@ -212,14 +212,13 @@ class Verification {
   }
 
   Status FindOrphans() {
-    std::set<std::string> named{kHeadObject, kRoutingObject, RoutingName(snapshot_.head.routing.sha256_hex)};
-    for (const SegmentInfo& segment : snapshot_.head.segments) named.insert(segment.name);
-    if (!snapshot_.head.deletions.name.empty()) named.insert(snapshot_.head.deletions.name);
+    ASSIGN_OR_RETURN(std::set<std::string> named, NamedObjects(*path_.store, context_));
+    AddReferences(snapshot_.head, named);
     std::string after;
     while (true) {
       ASSIGN_OR_RETURN(ListPage page, path_.store->List(context_, "", after));
       for (const ListEntry& entry : page.entries) {
-        if (named.count(entry.name) == 0 && !ParseVersionName(entry.name)) report_.orphans.push_back(entry.name);
+        if (!named.contains(entry.name)) report_.orphans.push_back(entry.name);
         after = entry.name;
       }
       if (!page.more) return Status::Ok();

@@ -166,6 +166,24 @@ TEST_F(SingleFlightTest, AFetchThatEndedByItsOwnDeadlineIsTakenOverByAWaiter) {
   EXPECT_EQ(counts.joined, 0u);
 }
 
+TEST_F(SingleFlightTest, WhatAWaiterTakesOverAndFindsInACacheIsNoFailure) {
+  HoldStore();
+  store_->after = [&](const ReadRequest& request, ReadResult& result) {
+    if (request.name == "object0") result = {.status = Status::Cancelled("given up"), .data = {}, .etag = {}};
+  };
+  FetchedExtent second;
+  std::thread owner([&] { EXPECT_EQ(FetchOne(held_).status.code(), StatusCode::kCancelled); });
+  held_arrived_.wait();
+  std::thread waiter([&] { second = FetchHeldAndMarker(); });
+  marker_arrived_.wait();
+  cache_->KeepOnDisk(held_, PinnedBlock::Copy(store_->objects.at("object0").substr(0, held_.length)));
+  release_.count_down();
+  owner.join();
+  waiter.join();
+  ASSERT_TRUE(second.status.ok()) << second.status;
+  ExpectRight(held_, second);
+}
+
 TEST_F(SingleFlightTest, AWaiterThatFillsTheCachesDoesSoForAnOwnerThatDoesNot) {
   HoldStore();
   std::thread owner([&] {

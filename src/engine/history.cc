@@ -1,0 +1,198 @@
+#include "engine/history.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "base/macros.h"
+#include "segment/routing_object.h"
+
+namespace isotherm {
+
+namespace {
+
+constexpr std::string_view kLeaseMagic = "ISOLEAS1";
+
+Result<std::string> ReadWhole(BlobStore& store, const std::string& name, const Context& context) {
+  ReadRequest request{name, {}, {}};
+  ReadResult read = std::move(store.Read(context, {&request, 1})[0]);
+  RETURN_IF_ERROR(read.status);
+  return std::move(read.data);
+}
+
+Status NoSuchVersion(const std::string& wanted, const std::vector<VersionName>& archived, const Head& newest) {
+  uint64_t oldest = archived.empty() ? newest.version : archived.front().version;
+  return Status::NotFound("there is no " + wanted + "; versions " + std::to_string(oldest) + " to " +
+                          std::to_string(newest.version) + " are kept");
+}
+
+// The archived version that is wanted, of this branch or those that it came from; nothing when there is none.
+// `at_most`: no later version counts.
+Result<std::optional<Head>> FindArchived(BlobStore& store, const std::string& branch, const VersionWanted& wanted,
+                                         uint64_t at_most, const Head& newest, const Context& context) {
+  std::string prefix = BranchPrefix(branch);
+  ASSIGN_OR_RETURN(std::vector<VersionName> archived, ListVersions(store, prefix, context));
+  const VersionName* found = nullptr;
+  for (const VersionName& candidate : archived) {
+    bool fits = wanted.version != 0 ? candidate.version == wanted.version : candidate.commit_ms <= wanted.as_of_ms;
+    if (fits && candidate.version <= at_most) found = &candidate;
+  }
+  if (found != nullptr) {
+    ASSIGN_OR_RETURN(Head head, ReadVersion(store, prefix, *found, context));
+    return std::optional(std::move(head));
+  }
+  if (newest.fork_version == 0) return std::optional<Head>();
+  if (wanted.version > newest.fork_version) return std::optional<Head>();
+  // The fork itself may still be the newest of its own branch.
+  const std::string parent = BranchPrefix(newest.fork_of) + kHeadObject;
+  ASSIGN_OR_RETURN(std::string bytes, ReadWhole(store, parent, context));
+  auto head = DecodeHead(bytes);
+  RETURN_IF_ERROR(head.status().WithContext(parent));
+  bool fits = wanted.version != 0 ? head->version == wanted.version : head->commit_ms <= wanted.as_of_ms;
+  if (fits && head->version <= newest.fork_version) return std::optional(std::move(head).value());
+  return FindArchived(store, newest.fork_of, wanted, std::min(at_most, newest.fork_version), *head, context);
+}
+
+}  // namespace
+
+Result<std::vector<ListEntry>> ListObjects(BlobStore& store, std::string_view prefix, const Context& context) {
+  std::vector<ListEntry> entries;
+  while (true) {
+    std::string after = entries.empty() ? std::string() : entries.back().name;
+    ASSIGN_OR_RETURN(ListPage page, store.List(context, prefix, after));
+    entries.insert(entries.end(), page.entries.begin(), page.entries.end());
+    if (!page.more) return entries;
+  }
+}
+
+Result<std::vector<VersionName>> ListVersions(BlobStore& store, std::string_view branch_prefix,
+                                              const Context& context) {
+  std::string prefix = std::string(branch_prefix) + kVersionPrefix;
+  ASSIGN_OR_RETURN(std::vector<ListEntry> entries, ListObjects(store, prefix, context));
+  std::vector<VersionName> versions;
+  for (const ListEntry& entry : entries) {
+    if (auto version = ParseVersionName(std::string_view(entry.name).substr(branch_prefix.size()))) {
+      versions.push_back(*version);
+    }
+  }
+  return versions;
+}
+
+Result<Head> ReadVersion(BlobStore& store, std::string_view branch_prefix, const VersionName& version,
+                         const Context& context) {
+  std::string name = VersionObjectName(branch_prefix, version.version, version.commit_ms);
+  ASSIGN_OR_RETURN(std::string bytes, ReadWhole(store, name, context));
+  auto head = DecodeHead(bytes);
+  RETURN_IF_ERROR(head.status().WithContext(name));
+  if (head->version != version.version) return Status::Corruption(name + ": holds another version");
+  return head;
+}
+
+Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const ReadPath& path, const VersionWanted& wanted,
+                                                       const Context& context) {
+  ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> newest, LoadSnapshot(path, nullptr, context));
+  const Head& head = newest->head;
+  bool newest_fits = wanted.version != 0 ? head.version == wanted.version : head.commit_ms <= wanted.as_of_ms;
+  if (newest_fits) return newest;
+  std::string branch = path.branch_prefix.empty() ? std::string() : *BranchOfHead(path.branch_prefix + kHeadObject);
+  ASSIGN_OR_RETURN(auto archived, FindArchived(*path.store, branch, wanted, head.version, head, context));
+  if (!archived) {
+    ASSIGN_OR_RETURN(std::vector<VersionName> versions, ListVersions(*path.store, path.branch_prefix, context));
+    return NoSuchVersion(wanted.version != 0 ? "version " + std::to_string(wanted.version)
+                                             : "version as old as " + std::to_string(wanted.as_of_ms) + " ms",
+                         versions, head);
+  }
+  return SnapshotOf(path, std::move(*archived), *newest, context);
+}
+
+Result<std::vector<std::string>> ListBranches(BlobStore& store, const Context& context) {
+  std::vector<std::string> branches{""};
+  ASSIGN_OR_RETURN(std::vector<ListEntry> entries, ListObjects(store, kBranchesPrefix, context));
+  for (const ListEntry& entry : entries) {
+    if (auto branch = BranchOfHead(entry.name)) branches.push_back(*branch);
+  }
+  return branches;
+}
+
+std::string EncodeLease(const Lease& lease) {
+  std::string body;
+  PutBytes(body, lease.branch);
+  PutFixed<uint64_t>(body, lease.version);
+  PutFixed<int64_t>(body, lease.expires_ms);
+  std::string out(kLeaseMagic);
+  PutFixed<uint32_t>(out, Crc32c(body));
+  return out + body;
+}
+
+Result<Lease> DecodeLease(std::string_view bytes) {
+  Decoder in(bytes);
+  if (in.Raw(kLeaseMagic.size()) != kLeaseMagic) return Status::Corruption("lease: wrong magic number");
+  auto crc = in.Fixed<uint32_t>();
+  if (!in.ok() || Crc32c(bytes.substr(bytes.size() - in.remaining())) != crc) {
+    return Status::Corruption("lease: does not match its crc32c");
+  }
+  Lease lease;
+  lease.branch = in.Bytes();
+  lease.version = in.Fixed<uint64_t>();
+  lease.expires_ms = in.Fixed<int64_t>();
+  if (!in.done()) return Status::Corruption("lease: malformed");
+  return lease;
+}
+
+Result<std::map<std::string, Lease>> ListLeases(BlobStore& store, const Context& context) {
+  ASSIGN_OR_RETURN(std::vector<ListEntry> entries, ListObjects(store, kLeasePrefix, context));
+  std::map<std::string, Lease> leases;
+  for (const ListEntry& entry : entries) {
+    auto bytes = ReadWhole(store, entry.name, context);
+    if (!bytes.ok() && bytes.status().code() != StatusCode::kNotFound) return bytes.status();
+    if (!bytes.ok()) continue;
+    auto lease = DecodeLease(*bytes);
+    if (lease.ok()) leases.emplace(entry.name, std::move(lease).value());
+  }
+  return leases;
+}
+
+void AddReferences(const Head& head, std::set<std::string>& names) {
+  for (const SegmentInfo& segment : head.segments) names.insert(segment.name);
+  if (!head.deletions.name.empty()) names.insert(head.deletions.name);
+  if (head.routing.generation != 0) names.insert(RoutingName(head.routing.sha256_hex));
+}
+
+Result<std::set<std::string>> NamedObjects(BlobStore& store, const Context& context) {
+  std::set<std::string> names;
+  ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
+  for (const auto& [name, lease] : leases) names.insert(name);
+  ASSIGN_OR_RETURN(std::vector<std::string> branches, ListBranches(store, context));
+  for (const std::string& branch : branches) {
+    const std::string prefix = BranchPrefix(branch);
+    names.insert(prefix + kHeadObject);
+    names.insert(prefix + kRoutingObject);
+    auto bytes = ReadWhole(store, prefix + kHeadObject, context);
+    if (bytes.ok()) {
+      auto head = DecodeHead(*bytes);
+      if (head.ok()) AddReferences(*head, names);
+    }
+    ASSIGN_OR_RETURN(std::vector<VersionName> versions, ListVersions(store, prefix, context));
+    for (const VersionName& version : versions) {
+      names.insert(VersionObjectName(prefix, version.version, version.commit_ms));
+      auto head = ReadVersion(store, prefix, version, context);
+      if (head.ok()) AddReferences(*head, names);
+    }
+  }
+  return names;
+}
+
+const char* OperationName(Operation operation) {
+  switch (operation) {
+    case Operation::kCreate: return "create";
+    case Operation::kCommit: return "commit";
+    case Operation::kCompact: return "compact";
+    case Operation::kVacuum: return "vacuum";
+    case Operation::kRollback: return "rollback";
+    case Operation::kBranch: return "branch";
+    case Operation::kRecover: return "recover";
+    case Operation::kBuild: return "build";
+  }
+  return "unknown";
+}
+
+}  // namespace isotherm

@@ -1,0 +1,260 @@
+// Removing what no version, branch, lease or build needs any more. docs/decisions/0006-changes-and-versions.md says why
+// the order of the steps makes this safe against everything that goes on meanwhile.
+#include <algorithm>
+#include <set>
+
+#include "base/context_check.h"
+#include "base/macros.h"
+#include "engine/collection_impl.h"
+#include "engine/history.h"
+#include "engine/object_writer.h"
+#include "segment/routing_object.h"
+
+namespace isotherm {
+
+namespace {
+
+constexpr int64_t kBuildMaxAgeMs = 24 * 60 * 60 * 1000;
+constexpr int64_t kClockSkewMs = 5 * 60 * 1000;  // of whoever wrote a lease
+constexpr int kAttempts = 100;
+
+// What one branch keeps.
+struct BranchState {
+  std::string name;
+  Head head;
+  std::vector<VersionName> archived;
+};
+
+// The oldest version that stays, by the policy.
+uint64_t OldestKept(const BranchState& branch, const VacuumOptions& options, int64_t now_ms) {
+  if (options.keep_versions == 0 && options.keep_age_ms == 0) return branch.head.oldest_version;
+  uint64_t oldest = branch.head.version;
+  uint64_t kept = 1;  // the newest
+  for (auto version = branch.archived.rbegin(); version != branch.archived.rend(); ++version) {
+    bool young = options.keep_age_ms != 0 && version->commit_ms >= now_ms - options.keep_age_ms;
+    if (kept >= options.keep_versions && !young) break;
+    oldest = version->version;
+    ++kept;
+  }
+  return std::max(oldest, branch.head.oldest_version);
+}
+
+uint64_t PurgeSoftDeleted(Head& next, DeletionMap& deletions) {
+  uint64_t purged = std::erase_if(next.inline_rows, [](const InlineRow& row) { return row.soft_deleted; });
+  for (auto& [name, of] : deletions) {
+    purged += of.soft.size();
+    of.hard |= of.soft;
+    of.soft = {};
+  }
+  return purged;
+}
+
+class Garbage {
+ public:
+  Garbage(BlobStore& store, const VacuumOptions& options, int64_t now_ms, const Context& context)
+      : store_(store), options_(options), now_ms_(now_ms), context_(context) {}
+
+  Status List() {
+    ASSIGN_OR_RETURN(candidates_, ListObjects(store_, "", context_));
+    return Status::Ok();
+  }
+
+  // `branches`: all that there are, listed after the leases.
+  Status Protect(const std::vector<BranchState>& branches, const std::map<std::string, Lease>& leases) {
+    for (const auto& [name, lease] : leases) {
+      if (lease.expires_ms + kClockSkewMs >= now_ms_) named_.insert(name);
+    }
+    for (const BranchState& branch : branches) RETURN_IF_ERROR(ProtectBranch(branch, leases));
+    return Status::Ok();
+  }
+
+  std::vector<ListEntry> Removable() const {
+    std::vector<ListEntry> out;
+    for (const ListEntry& entry : candidates_) {
+      if (named_.contains(entry.name) || !MayGo(entry.name)) continue;
+      out.push_back(entry);
+    }
+    return out;
+  }
+
+  const std::vector<ListEntry>& candidates() const { return candidates_; }
+  const std::set<std::string>& named() const { return named_; }
+  uint64_t versions_kept() const { return versions_kept_; }
+  uint64_t versions_removed() const { return versions_removed_; }
+
+ private:
+  Status ProtectBranch(const BranchState& branch, const std::map<std::string, Lease>& leases) {
+    const std::string prefix = BranchPrefix(branch.name);
+    named_.insert(prefix + kHeadObject);
+    named_.insert(prefix + kRoutingObject);
+    AddReferences(branch.head, named_);
+    ++versions_kept_;
+    for (const Build& build : branch.head.builds) oldest_build_epoch_ = std::min(oldest_build_epoch_, build.gc_epoch);
+    lowest_epoch_ = std::min(lowest_epoch_, branch.head.gc_epoch);
+    const uint64_t oldest = options_.dry_run ? OldestKept(branch, options_, now_ms_) : branch.head.oldest_version;
+    for (const VersionName& version : branch.archived) {
+      bool leased = std::any_of(leases.begin(), leases.end(), [&](const auto& entry) {
+        return entry.second.branch == branch.name && entry.second.version == version.version &&
+               entry.second.expires_ms + kClockSkewMs >= now_ms_;
+      });
+      if (version.version < oldest && !leased) {
+        ++versions_removed_;
+        continue;
+      }
+      auto head = ReadVersion(store_, prefix, version, context_);
+      // Another vacuum was faster.
+      if (!head.ok() && head.status().code() == StatusCode::kNotFound) continue;
+      RETURN_IF_ERROR(head.status());
+      ++versions_kept_;
+      named_.insert(VersionObjectName(prefix, version.version, version.commit_ms));
+      AddReferences(*head, named_);
+    }
+    return Status::Ok();
+  }
+
+  bool MayGo(std::string_view name) const {
+    // In a dry run the epoch has not begun: what writers are at work on may be counted.
+    if (auto epoch = EpochOfObject(name)) {
+      bool old = options_.dry_run || *epoch < lowest_epoch_;
+      return old && *epoch < oldest_build_epoch_;
+    }
+    // A routing object's name is its content's: a build may be about to write this very one.
+    if (name.starts_with("routing-")) return oldest_build_epoch_ == UINT64_MAX;
+    if (name.starts_with(kLeasePrefix) || name.starts_with("probe-")) return true;
+    std::string_view own = name;
+    if (name.starts_with(kBranchesPrefix)) {
+      size_t slash = name.find('/', std::string_view(kBranchesPrefix).size());
+      if (slash == std::string_view::npos) return false;
+      own = name.substr(slash + 1);
+      // What a deleted branch left.
+      if (own == kRoutingObject) return true;
+    }
+    return ParseVersionName(own).has_value();
+  }
+
+  BlobStore& store_;
+  const VacuumOptions& options_;
+  const int64_t now_ms_;
+  const Context& context_;
+  std::vector<ListEntry> candidates_;
+  std::set<std::string> named_;
+  uint64_t oldest_build_epoch_ = UINT64_MAX;
+  uint64_t lowest_epoch_ = UINT64_MAX;
+  uint64_t versions_kept_ = 0;
+  uint64_t versions_removed_ = 0;
+};
+
+Result<BranchState> LoadBranch(BlobStore& store, const std::string& name, const Context& context) {
+  BranchState branch;
+  branch.name = name;
+  ReadRequest request{BranchPrefix(name) + kHeadObject, {}, {}};
+  ReadResult read = std::move(store.Read(context, {&request, 1})[0]);
+  RETURN_IF_ERROR(read.status);
+  auto head = DecodeHead(read.data);
+  RETURN_IF_ERROR(head.status().WithContext(request.name));
+  branch.head = std::move(head).value();
+  ASSIGN_OR_RETURN(branch.archived, ListVersions(store, BranchPrefix(name), context));
+  return branch;
+}
+
+void BeginEpoch(const BranchState& state, const VacuumOptions& options, uint64_t epoch, int64_t now_ms, Head& next) {
+  next.operation = {Operation::kVacuum, "vacuum", 0, 0, 0, 0};
+  next.gc_epoch = std::max(next.gc_epoch + 1, epoch);
+  next.oldest_version = OldestKept(state, options, now_ms);
+  std::erase_if(next.builds, [&](const Build& build) { return build.started_ms + kBuildMaxAgeMs < now_ms; });
+}
+
+// From here on nothing that was begun before can be put into that branch's head.
+Status BeginEpochOf(const ReadPath& path, const std::string& branch, const VacuumOptions& options, uint64_t epoch,
+                    int64_t now_ms, const Context& context) {
+  const std::string prefix = BranchPrefix(branch);
+  CommitLog log(path.store, path.env, prefix);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    ASSIGN_OR_RETURN(LoadedHead base, log.Load(context));
+    BranchState state{branch, base.head, {}};
+    ASSIGN_OR_RETURN(state.archived, ListVersions(*path.store, prefix, context));
+    std::string archive = VersionObjectName(prefix, base.head.version, base.head.commit_ms);
+    RETURN_IF_ERROR(WithoutOutcome(path.store->Put(context, archive, EncodeHead(base.head)).status()));
+    Head next = base.head;
+    BeginEpoch(state, options, epoch, now_ms, next);
+    SwapResult swap = log.Swap(base, std::move(next), context);
+    if (swap.outcome == SwapOutcome::kLanded) return Status::Ok();
+    if (swap.outcome != SwapOutcome::kLost || !swap.status.ok()) {
+      return WithoutOutcome(swap.status).WithContext("branch '" + branch + "'");
+    }
+  }
+  return Status::Conflict("branch '" + branch + "' moved on " + std::to_string(kAttempts) + " times; try again");
+}
+
+}  // namespace
+
+// Caller holds write_mutex_.
+Status CollectionImpl::BeginEpochHere(const VacuumOptions& options, uint64_t epoch, VacuumReport& report,
+                                      const Context& context) {
+  return SwapHead(
+      [&](const Snapshot& base, Head& next, DeletionMap& deletions) {
+        BranchState state{"", base.head, {}};
+        ASSIGN_OR_RETURN(state.archived, ListVersions(*path_->store, path_->branch_prefix, context));
+        BeginEpoch(state, options, epoch, path_->env->clock->WallMs(), next);
+        report.oldest_version = next.oldest_version;
+        if (!options.keep_soft_deleted) report.soft_deleted_rows_removed = PurgeSoftDeleted(next, deletions);
+        return Status::Ok();
+      },
+      context);
+}
+
+Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const Context& context) {
+  RETURN_IF_ERROR(options.dry_run ? CheckOpen() : CheckWritable());
+  const int64_t now_ms = path_->env->clock->WallMs();
+  BlobStore& store = *path_->store;
+  VacuumReport report;
+  Garbage garbage(store, options, now_ms, context);
+  RETURN_IF_ERROR(garbage.List());
+  // One epoch for all branches: objects are told apart by nothing else.
+  uint64_t epoch = 0;
+  ASSIGN_OR_RETURN(std::vector<BranchInfo> present, Branches(context));
+  for (const BranchInfo& branch : present) epoch = std::max(epoch, branch.gc_epoch + 1);
+  std::set<std::string> begun;
+  if (!options.dry_run) {
+    std::lock_guard write(write_mutex_);
+    RETURN_IF_ERROR(BeginEpochHere(options, epoch, report, context));
+    begun.insert(branch_);
+  }
+  // A lease that is gone when they are listed was a branch's in the making: then the branch is there by now.
+  ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
+  ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
+  std::vector<BranchState> branches;
+  for (const std::string& name : names) {
+    if (!options.dry_run && !begun.contains(name)) {
+      Status status = BeginEpochOf(*path_, name, options, epoch, now_ms, context);
+      if (status.code() == StatusCode::kNotFound) continue;  // deleted in this moment
+      RETURN_IF_ERROR(status);
+    }
+    auto branch = LoadBranch(store, name, context);
+    if (!branch.ok() && branch.status().code() == StatusCode::kNotFound && !name.empty()) continue;
+    RETURN_IF_ERROR(branch.status());
+    if (name == branch_ && options.dry_run) report.oldest_version = OldestKept(*branch, options, now_ms);
+    branches.push_back(std::move(branch).value());
+  }
+  RETURN_IF_ERROR(garbage.Protect(branches, leases));
+  for (const ListEntry& entry : garbage.Removable()) {
+    RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "vacuum"));
+    if (!options.dry_run) RETURN_IF_ERROR(store.Delete(context, entry.name));
+    report.objects_removed.push_back(entry.name);
+    report.bytes_removed += entry.size;
+  }
+  report.versions_kept = garbage.versions_kept();
+  report.versions_removed = garbage.versions_removed();
+  std::set<std::string> newest;
+  AddReferences(snapshot()->head, newest);
+  for (const ListEntry& entry : garbage.candidates()) {
+    if (!garbage.named().contains(entry.name) || newest.contains(entry.name)) continue;
+    if (entry.name == path_->branch_prefix + kHeadObject || entry.name == path_->branch_prefix + kRoutingObject)
+      continue;
+    ++report.objects_in_use;
+    report.bytes_in_use += entry.size;
+  }
+  return report;
+}
+
+}  // namespace isotherm
