@@ -38,6 +38,7 @@ struct SegmentStats {
 
 struct CollectionStats {
   uint64_t version = 0;
+  int64_t age_ms = 0;  // since the version was known to be the newest
   uint32_t dimension = 0;
   Metric metric = Metric::kL2;
   KeyType key_type = KeyType::kInteger;
@@ -68,6 +69,7 @@ struct ScanOptions {
   bool include_metadata = true;
   bool include_payload = true;
   bool soft_deleted = false;  // those instead of the live ones
+  Consistency consistency{};
 };
 
 struct VerifyReport {
@@ -124,14 +126,15 @@ class Collection {
                                                         const Context& context = {}) = 0;
 
   // The row of a key, or kNotFound.
-  virtual Result<Row> Get(const Key& key, const Context& context = {}) = 0;
+  virtual Result<Row> Get(const Key& key, const Consistency& consistency, const Context& context) = 0;
+  Result<Row> Get(const Key& key, const Context& context = {}) { return Get(key, Consistency(), context); }
   // Which of `keys` there is a row of, without reading rows: contained[i] answers keys[i].
   virtual Result<std::vector<bool>> Contains(std::span<const Key> keys, const Context& context = {}) = 0;
   // Calls `visit` with each row of the snapshot once; a bad Status from it stops the scan and is returned.
   virtual Status Scan(const std::function<Status(Row)>& visit, const ScanOptions& options = {},
                       const Context& context = {}) = 0;
 
-  // Moves to the newest version: one request.
+  // Moves to the newest version: one request, also when there is nothing new. What is cached stays.
   virtual Status Refresh(const Context& context = {}) = 0;
   // Rewrites all committed rows as one partition. Pending rows are committed first. Readers and other writers go on;
   // when another commit comes in between, its rows stay beside the new partition.

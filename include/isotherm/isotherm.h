@@ -1,6 +1,7 @@
 // All of Isotherm's public interface.
 #pragma once
 
+#include "isotherm/backup.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/collection.h"
 #include "isotherm/context.h"

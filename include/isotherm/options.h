@@ -49,6 +49,10 @@ struct Options {
   // write, also on a read-only handle.
   int64_t lease_ms = 0;
 
+  // A snapshot that was not known to be the newest for so long is refreshed in the background by the next read.
+  // Milliseconds; 0: only Refresh and a read's Consistency do so.
+  int64_t refresh_interval_ms = 0;
+
   // Where extents are kept on a local disk across restarts; empty: nowhere. Each collection has a folder of its own in
   // it, which one handle uses at a time: others go without and say so in Stats().disk_cache_note.
   std::string cache_dir;

@@ -11,6 +11,26 @@
 
 namespace isotherm {
 
+// How new the snapshot must be that a read sees. Whatever this says, a handle also sees its own changes, and what it
+// committed.
+struct Consistency {
+  enum class Kind : uint8_t {
+    kPinned,   // the handle's snapshot, as it opened, refreshed or committed it: no request
+    kBounded,  // one that was the newest at most `max_age_ms` ago
+    kStrong,   // the newest there is: a request before each read
+  };
+  Kind kind = Kind::kPinned;
+  int64_t max_age_ms = 0;
+  // Not 0: at least this version, such as another process's commit returned it in CollectionStats::version. kNotFound
+  // when there is none so new yet.
+  uint64_t at_least_version = 0;
+
+  static Consistency Pinned() { return {}; }
+  static Consistency Bounded(int64_t max_age_ms) { return {Kind::kBounded, max_age_ms, 0}; }
+  static Consistency Strong() { return {Kind::kStrong, 0, 0}; }
+  static Consistency AtLeast(uint64_t version) { return {Kind::kPinned, 0, version}; }
+};
+
 struct SearchOptions {
   // How many rows to return; 0 is kInvalidArgument; more than there are returns all.
   size_t k = 10;
@@ -26,6 +46,7 @@ struct SearchOptions {
   bool include_metadata = false;  // all of it; without, the filter columns alone
   bool include_payload = false;
   bool include_vector = false;
+  Consistency consistency{};
 };
 
 struct Hit {

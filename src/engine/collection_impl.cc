@@ -18,7 +18,8 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
       background_(path_->env),
       log_(path_->store, path_->env, path_->branch_prefix),
       snapshot_(std::move(snapshot)),
-      active_(std::make_shared<WriteBuffer>()) {}
+      active_(std::make_shared<WriteBuffer>()),
+      newest_at_ns_(path_->env->clock->NowNs()) {}
 
 CollectionImpl::~CollectionImpl() {
   Status closed = Close({});
@@ -81,11 +82,13 @@ Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const fl
                                                               const SearchOptions& options, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   RETURN_IF_ERROR(CheckSearch(snapshot()->head.schema, queries, options));
+  RETURN_IF_ERROR(BeFresh(options.consistency, context));
   return OnKeptSnapshot([&] { return RunSearch(*path_, View(true), queries, options, context); }, context);
 }
 
-Result<Row> CollectionImpl::Get(const Key& key, const Context& context) {
+Result<Row> CollectionImpl::Get(const Key& key, const Consistency& consistency, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  RETURN_IF_ERROR(BeFresh(consistency, context));
   return OnKeptSnapshot([&] { return GetOnce(key, context); }, context);
 }
 
@@ -135,10 +138,49 @@ Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, co
 Status CollectionImpl::Refresh(const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   if (options_.as_of_version != 0 || options_.as_of_ms != 0) return Status::Ok();
+  const int64_t asked_ns = path_->env->clock->NowNs();
   std::shared_ptr<const Snapshot> current = snapshot();
   ASSIGN_OR_RETURN(auto next, LoadSnapshot(*path_, current.get(), context));
   Publish(std::move(next), 0);
+  std::unique_lock state(state_mutex_);
+  newest_at_ns_ = std::max(newest_at_ns_, asked_ns);
   return Status::Ok();
+}
+
+Status CollectionImpl::BeFresh(const Consistency& consistency, const Context& context) {
+  constexpr int64_t kNsPerMs = 1'000'000;
+  int64_t age_ns = 0;
+  uint64_t version = 0;
+  {
+    std::shared_lock state(state_mutex_);
+    age_ns = path_->env->clock->NowNs() - newest_at_ns_;
+    version = snapshot_->head.version;
+  }
+  bool stale = consistency.kind == Consistency::Kind::kStrong ||
+               (consistency.kind == Consistency::Kind::kBounded && age_ns > consistency.max_age_ms * kNsPerMs);
+  if (stale || version < consistency.at_least_version) {
+    RETURN_IF_ERROR(Refresh(context));
+    version = snapshot()->head.version;
+  } else if (options_.refresh_interval_ms > 0 && age_ns > options_.refresh_interval_ms * kNsPerMs) {
+    RefreshWhenDue();
+  }
+  if (version >= consistency.at_least_version) return Status::Ok();
+  return Status::NotFound("version " + std::to_string(consistency.at_least_version) +
+                          " is not there yet; the newest one is " + std::to_string(version));
+}
+
+void CollectionImpl::RefreshWhenDue() {
+  {
+    std::unique_lock state(state_mutex_);
+    if (refresh_started_) return;
+    refresh_started_ = true;
+  }
+  background_.Start([this](const Context& context) {
+    Status refreshed = Refresh(context);
+    (void)refreshed;  // the age goes on telling, and the next read tries again
+    std::unique_lock state(state_mutex_);
+    refresh_started_ = false;
+  });
 }
 
 CollectionStats CollectionImpl::Stats() const {
@@ -146,6 +188,7 @@ CollectionStats CollectionImpl::Stats() const {
   const Head& head = snapshot_->head;
   CollectionStats stats;
   stats.version = head.version;
+  stats.age_ms = (path_->env->clock->NowNs() - newest_at_ns_) / 1'000'000;
   stats.dimension = head.schema.dimension;
   stats.metric = head.schema.metric;
   stats.key_type = head.schema.key_type;
@@ -183,6 +226,11 @@ Status CollectionImpl::Close(const Context& context) {
     std::lock_guard write(write_mutex_);
     if (!CheckOpen().ok()) return Status::Ok();
     if (!options_.read_only && options_.commit_on_close) RETURN_IF_ERROR(CommitLocked(false, "close", context));
+    // A head that is lost while nobody writes can be recovered whole.
+    if (committed_version_ == snapshot()->head.version) {
+      Status archived = Archive(*snapshot(), context);
+      (void)archived;  // whoever commits next does it
+    }
     if (path_->disk != nullptr) path_->disk->Flush();
     std::unique_lock state(state_mutex_);
     closed_ = true;

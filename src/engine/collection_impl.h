@@ -36,7 +36,7 @@ class CollectionImpl : public Collection {
                               const Context& context) override;
   Result<std::vector<SearchResult>> BatchSearch(std::span<const float> queries, const SearchOptions& options,
                                                 const Context& context) override;
-  Result<Row> Get(const Key& key, const Context& context) override;
+  Result<Row> Get(const Key& key, const Consistency& consistency, const Context& context) override;
   Result<std::vector<bool>> Contains(std::span<const Key> keys, const Context& context) override;
   Status Scan(const std::function<Status(Row)>& visit, const ScanOptions& options, const Context& context) override;
   Status Refresh(const Context& context) override;
@@ -59,6 +59,9 @@ class CollectionImpl : public Collection {
  private:
   std::shared_ptr<const Snapshot> snapshot() const;
   ReadView View(bool with_rows) const;
+  // Refreshes when the snapshot is not as new as the read wants it.
+  Status BeFresh(const Consistency& consistency, const Context& context);
+  void RefreshWhenDue();
   template <typename Read>
   auto OnKeptSnapshot(const Read& read, const Context& context) -> decltype(read());
   Result<Row> GetOnce(const Key& key, const Context& context);
@@ -134,6 +137,7 @@ class CollectionImpl : public Collection {
   bool uncertain_changes_ = false;              // it would commit committing_
   std::shared_ptr<const Routing> new_routing_;  // of the compaction that is being published
   std::string new_routing_sha256_;
+  uint64_t committed_version_ = 0;  // the newest that this handle made
   uint64_t archived_version_ = 0;  // the newest that is known to be archived
   // The last group of threads that committed together: all up to this ticket have this outcome.
   uint64_t group_ticket_ = 0;
@@ -145,6 +149,8 @@ class CollectionImpl : public Collection {
   std::shared_ptr<WriteBuffer> committing_;  // frozen, older than active_; may be null
   uint64_t sequence_ = 0;
   uint64_t conflicts_ = 0;
+  int64_t newest_at_ns_ = 0;  // when snapshot_ was known to be the newest
+  bool refresh_started_ = false;
   bool flush_started_ = false;
   bool closed_ = false;
 };

@@ -217,6 +217,7 @@ Status CollectionImpl::AfterSwap(SwapResult swap, bool of_changes, const Context
   *landed = swap.outcome == SwapOutcome::kLanded;
   std::vector<std::string> objects = std::exchange(new_objects_, {});
   if (*landed) {
+    committed_version_ = swap.head.head.version;
     prepared_.reset();
     return Adopt(std::move(swap.head), of_changes, context);
   }

@@ -36,6 +36,7 @@ std::vector<Row> RowsAtHand(const ReadView& view, const ScanOptions& options) {
 Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanOptions& options,
                             const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  RETURN_IF_ERROR(BeFresh(options.consistency, context));
   ReadView view = View(true);
   const Snapshot& at = *view.snapshot;
   ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, at.Deletions(*path_, context));

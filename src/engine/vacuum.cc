@@ -178,7 +178,12 @@ Status BeginEpochOf(const ReadPath& path, const std::string& branch, const Vacuu
     Head next = base.head;
     BeginEpoch(state, options, epoch, now_ms, next);
     SwapResult swap = log.Swap(base, std::move(next), context);
-    if (swap.outcome == SwapOutcome::kLanded) return Status::Ok();
+    if (swap.outcome == SwapOutcome::kLanded) {
+      // So that there is a version to recover from when all older ones go.
+      const Head& begun = swap.head.head;
+      std::string kept = VersionObjectName(prefix, begun.version, begun.commit_ms);
+      return WithoutOutcome(path.store->Put(context, kept, EncodeHead(begun)).status());
+    }
     if (swap.outcome != SwapOutcome::kLost || !swap.status.ok()) {
       return WithoutOutcome(swap.status).WithContext("branch '" + branch + "'");
     }
@@ -218,6 +223,7 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
   if (!options.dry_run) {
     std::lock_guard write(write_mutex_);
     RETURN_IF_ERROR(BeginEpochHere(options, epoch, report, context));
+    RETURN_IF_ERROR(Archive(*snapshot(), context));
     begun.insert(branch_);
   }
   // A lease that is gone when they are listed was a branch's in the making: then the branch is there by now.

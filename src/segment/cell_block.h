@@ -42,7 +42,7 @@ struct BlockRow {
   const float* vector = nullptr;  // of length one for kCosine
   uint32_t ordinal = 0;
   DocumentRef document;
-  RowAttributes attributes;
+  RowAttributes attributes{};
 };
 
 struct BlockSchema {

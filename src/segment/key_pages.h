@@ -30,7 +30,7 @@ uint64_t HashKey(const Key& key);
 struct KeyLocation {
   uint32_t ordinal = 0;
   DocumentRef document;
-  RowAttributes attributes;
+  RowAttributes attributes{};
 };
 
 struct KeyEntry {

@@ -305,5 +305,90 @@ TEST_F(HistoryTest, TheLogTellsWhatMadeEachVersion) {
   EXPECT_EQ(writer_->Log(2)->size(), 2U);
 }
 
+TEST_F(HistoryTest, ABackupCopiesWhatIsNewAndRestores) {
+  options_.inline_bytes = 0;
+  writer_ = MustOpen(store_, options_);
+  uint64_t first = CommitRows(*writer_, 0, 20);
+  auto copy = std::make_shared<MemoryBlobStore>(environment_);
+  auto report = Backup(*store_, *copy);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->version, first);
+  EXPECT_EQ(report->objects_copied, 1U);
+  ASSERT_TRUE(writer_->Delete(uint64_t{3}).ok());
+  uint64_t second = CommitRows(*writer_, 20, 5);
+  report = Backup(*store_, *copy);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->version, second);
+  EXPECT_EQ(report->objects_there, 1U);
+  EXPECT_EQ(report->objects_copied, 1U);
+  EXPECT_EQ(CountObjects(*store_, "lease-"), 0U);
+  // The copy keeps the version that it was before.
+  Options past;
+  past.as_of_version = first;
+  EXPECT_EQ(ScanKeys(*MustOpen(copy, past)), KeyRange(0, 20));
+  auto restored = std::make_shared<MemoryBlobStore>(environment_);
+  ASSERT_TRUE(Backup(*copy, *restored).ok());
+  auto again = MustOpen(restored);
+  EXPECT_EQ(ScanKeys(*again), ScanKeys(*writer_));
+  ExpectClean(*again);
+  BackupOptions old;
+  old.version = first;
+  EXPECT_EQ(Backup(*store_, *copy, old).status().code(), StatusCode::kConflict);
+  auto other = std::make_shared<MemoryBlobStore>(environment_);
+  MustOpen(other, options_);
+  EXPECT_EQ(Backup(*store_, *other).status().code(), StatusCode::kAlreadyExists);
+}
+
+TEST_F(HistoryTest, ALostOrOverwrittenHeadIsRecovered) {
+  for (bool overwritten : {false, true}) {
+    for (bool vacuumed : {false, true}) {
+      store_ = std::make_shared<MemoryBlobStore>(environment_);
+      options_.inline_bytes = 0;
+      writer_ = MustOpen(store_, options_);
+      CommitRows(*writer_, 0, 10);
+      CommitRows(*writer_, 10, 10);
+      if (vacuumed) {
+        VacuumOptions keep_one;
+        keep_one.keep_versions = 1;
+        ASSERT_TRUE(writer_->Vacuum(keep_one).ok());
+      }
+      EXPECT_EQ(Recover(*store_).status().code(), StatusCode::kAlreadyExists);
+      ASSERT_TRUE(writer_->Close().ok());
+      if (overwritten) {
+        ASSERT_TRUE(store_->Put({}, kHeadObject, "not a head").ok());
+      } else {
+        ASSERT_TRUE(store_->Delete({}, kHeadObject).ok());
+      }
+      EXPECT_FALSE(Open(store_).ok());
+      auto report = Recover(*store_);
+      ASSERT_TRUE(report.ok()) << report.status();
+      auto recovered = MustOpen(store_, options_);
+      EXPECT_EQ(ScanKeys(*recovered), KeyRange(0, 20));
+      CommitRows(*recovered, 20, 1);
+      ExpectClean(*recovered);
+    }
+  }
+}
+
+TEST_F(HistoryTest, AReadIsAsFreshAsItAsksFor) {
+  CommitRows(*writer_, 0, 1);
+  auto reader = MustOpen(store_, [this] {
+    Options options;
+    options.env = environment_;
+    return options;
+  }());
+  uint64_t version = CommitRows(*writer_, 1, 1);
+  EXPECT_EQ(reader->Get(uint64_t{1}).status().code(), StatusCode::kNotFound);
+  clock_->AdvanceNs(50'000'000);
+  EXPECT_EQ(reader->Get(uint64_t{1}, Consistency::Bounded(100), {}).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(reader->Get(uint64_t{1}, Consistency::Bounded(10), {}).ok());
+  version = CommitRows(*writer_, 2, 1);
+  EXPECT_TRUE(reader->Get(uint64_t{2}, Consistency::AtLeast(version), {}).ok());
+  EXPECT_EQ(reader->Get(uint64_t{2}, Consistency::AtLeast(version + 1), {}).status().code(), StatusCode::kNotFound);
+  CommitRows(*writer_, 3, 1);
+  EXPECT_EQ(reader->Get(uint64_t{3}).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(reader->Get(uint64_t{3}, Consistency::Strong(), {}).ok());
+}
+
 }  // namespace
 }  // namespace isotherm

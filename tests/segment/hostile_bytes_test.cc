@@ -124,7 +124,9 @@ TEST(HostileBytes, DamagedRowsAndSegmentInfosAreReadWithinTheirBounds) {
   RandomRows random(3, kDimension, KeyType::kString);
   std::string row;
   PutRow(row, random.NextRow());
-  auto info = WriteFlatSegment(kSchema, "s", random.NextRows(3), [](std::string_view) { return Status::Ok(); });
+  std::vector<Row> rows = random.NextRows(3);
+  std::vector<const Row*> in_order{&rows[0], &rows[1], &rows[2]};
+  auto info = WriteFlatSegment(kSchema, "s", in_order, [](std::string_view) { return Status::Ok(); });
   ASSERT_TRUE(info.ok());
   std::string segment;
   PutSegmentInfo(segment, *info);
