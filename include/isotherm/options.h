@@ -12,6 +12,9 @@
 namespace isotherm {
 
 struct Environment;
+class EventLog;      // events.h
+class MemoryBudget;  // memory.h
+class Metrics;       // metrics.h
 
 // What a collection is, forever. An existing one knows it by itself.
 struct CreateOptions {
@@ -67,6 +70,13 @@ struct Options {
   // Rows that are not in a segment yet live in the head itself, up to this many bytes, as long as the collection has no
   // segment (so a small collection is one object and one wave), and up to an eighth of it afterwards.
   uint64_t inline_bytes = 1 << 20;
+
+  // One limit for memtables, caches and queries of all collections that are opened with it; null: none. What does not
+  // fit is kResourceExhausted, after caches have made room; what waits for a commit is committed before that.
+  std::shared_ptr<MemoryBudget> memory;
+  // Counters and histograms, and what happened, of this collection and others that share them; null: none.
+  std::shared_ptr<Metrics> metrics;
+  std::shared_ptr<EventLog> events;
 
   // Clock, random numbers, threads and files; null: the machine's own.
   std::shared_ptr<Environment> env;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/macros.h"
+#include "base/memory_budget.h"
+#include "cache/cache_metrics.h"
 #include "engine/exact_scan.h"
 #include "engine/search.h"
 
@@ -14,12 +16,33 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
       options_(options),
       branch_(options.branch),
       disk_cache_note_(std::move(disk_cache_note)),
+      observer_(options.metrics, options.events, path_->env),
       keys_(*path_),
       background_(path_->env),
       log_(path_->store, path_->env, path_->branch_prefix),
       snapshot_(std::move(snapshot)),
       active_(std::make_shared<WriteBuffer>()),
-      newest_at_ns_(path_->env->clock->NowNs()) {}
+      newest_at_ns_(path_->env->clock->NowNs()) {
+  if (options_.metrics != nullptr) {
+    collector_ = options_.metrics->AddCollector([this](MetricsWriter& writer) { WriteGauges(writer); });
+  }
+}
+
+void CollectionImpl::WriteGauges(MetricsWriter& writer) const {
+  WriteMetrics(path_->ram->Stats(), writer);
+  if (path_->disk != nullptr) WriteMetrics(path_->disk->Stats(), writer);
+  if (options_.memory != nullptr) WriteMetrics(UsageOf(*options_.memory), writer);
+  std::shared_lock state(state_mutex_);
+  for (const auto& buffer : {active_, committing_}) {
+    if (buffer == nullptr) continue;
+    writer.Add(MetricId::kMemtableBytes, static_cast<double>(buffer->bytes()));
+    writer.Add(MetricId::kMemtableRows, static_cast<double>(buffer->size()));
+  }
+  writer.RaiseTo(MetricId::kVersion, static_cast<double>(snapshot_->head.version));
+  constexpr double kSecond = 1e9;
+  writer.RaiseTo(MetricId::kSnapshotAgeSeconds,
+                 static_cast<double>(path_->env->clock->NowNs() - newest_at_ns_) / kSecond);
+}
 
 CollectionImpl::~CollectionImpl() {
   Status closed = Close({});
@@ -48,7 +71,8 @@ Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const 
   return std::move(results.front());
 }
 
-ReadView CollectionImpl::View(bool with_rows) const {
+ReadView CollectionImpl::View(BufferRows rows, std::span<const Key> keys,
+                              std::vector<std::optional<PendingChange>>* changes) const {
   RenewLease();
   ReadView view;
   view.now_ms = path_->env->clock->WallMs();
@@ -57,7 +81,16 @@ ReadView CollectionImpl::View(bool with_rows) const {
   view.sequence = sequence_;
   view.buffers.push_back(active_);
   if (committing_ != nullptr) view.buffers.push_back(committing_);
-  if (!with_rows) return view;
+  if (rows == BufferRows::kLive) AddLiveRows(view);
+  if (rows == BufferRows::kSoftDeleted) AddSoftRows(view);
+  for (const Key& key : keys) {
+    changes->push_back(active_->Find(key));
+    if (!changes->back() && committing_ != nullptr) changes->back() = committing_->Find(key);
+  }
+  return view;
+}
+
+void CollectionImpl::AddLiveRows(ReadView& view) const {
   for (size_t b = 0; b < view.buffers.size(); ++b) {
     for (auto& row : view.buffers[b]->LiveRows()) {
       if (IsExpired(row->expires_at_ms, view.now_ms)) continue;
@@ -65,7 +98,25 @@ ReadView CollectionImpl::View(bool with_rows) const {
       view.rows.push_back(std::move(row));
     }
   }
-  return view;
+}
+
+void CollectionImpl::AddSoftRows(ReadView& view) const {
+  for (size_t b = 0; b < view.buffers.size(); ++b) {
+    for (const auto& [key, change] : view.buffers[b]->Changes()) {
+      if (b > 0 && active_->Find(key)) continue;
+      std::shared_ptr<const Row> row = change.effect == Effect::kPut && change.soft ? change.row : nullptr;
+      if (change.effect == Effect::kSoftDelete) {
+        std::optional<PendingChange> below;
+        if (b == 0 && committing_ != nullptr) below = committing_->Find(key);
+        if (below && below->effect == Effect::kPut) {
+          row = below->row;
+        } else {
+          view.softened.insert(key);
+        }
+      }
+      if (row != nullptr && !IsExpired(row->expires_at_ms, view.now_ms)) view.rows.push_back(std::move(row));
+    }
+  }
 }
 
 // Without a lease a vacuum may have removed what the snapshot names: then the newest version is read instead.
@@ -82,18 +133,27 @@ Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const fl
                                                               const SearchOptions& options, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   RETURN_IF_ERROR(CheckSearch(snapshot()->head.schema, queries, options));
+  const int64_t begin_ns = observer_.Now();
   RETURN_IF_ERROR(BeFresh(options.consistency, context));
-  return OnKeptSnapshot([&] { return RunSearch(*path_, View(true), queries, options, context); }, context);
+  auto results =
+      OnKeptSnapshot([&] { return RunSearch(*path_, View(BufferRows::kLive), queries, options, context); }, context);
+  if (results.ok()) observer_.Took(MetricId::kSearchSeconds, begin_ns);
+  RETURN_IF_ERROR(observer_.Ended(results.status()));
+  return results;
 }
 
 Result<Row> CollectionImpl::Get(const Key& key, const Consistency& consistency, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  const int64_t begin_ns = observer_.Now();
   RETURN_IF_ERROR(BeFresh(consistency, context));
-  return OnKeptSnapshot([&] { return GetOnce(key, context); }, context);
+  auto row = OnKeptSnapshot([&] { return GetOnce(key, context); }, context);
+  if (row.ok()) observer_.Took(MetricId::kGetSeconds, begin_ns);
+  return row;
 }
 
 Result<Row> CollectionImpl::GetOnce(const Key& key, const Context& context) {
-  ReadView view = View(false);
+  std::vector<std::optional<PendingChange>> pending;
+  ReadView view = View(BufferRows::kNone, {&key, 1}, &pending);
   const Snapshot& at = *view.snapshot;
   const SegmentSchema& schema = at.head.schema;
   if (key.type() != schema.key_type) {
@@ -101,11 +161,9 @@ Result<Row> CollectionImpl::GetOnce(const Key& key, const Context& context) {
                                    (schema.key_type == KeyType::kInteger ? "integers" : "strings"));
   }
   Status absent = Status::NotFound("no row has the key " + key.ToString());
-  if (auto pending = view.Find(key)) {
-    bool live =
-        pending->effect == Effect::kPut && !pending->soft && !IsExpired(pending->row->expires_at_ms, view.now_ms);
-    if (!live) return absent;
-    return *pending->row;
+  if (const auto& change = pending.front()) {
+    if (!IsLive(*change) || IsExpired(change->row->expires_at_ms, view.now_ms)) return absent;
+    return *change->row;
   }
   ASSIGN_OR_RETURN(std::vector<StoredRow> found, FindRows(*path_, keys_, at, {&key, 1}, context));
   const StoredRow& stored = found.front();
@@ -122,14 +180,14 @@ Result<Row> CollectionImpl::GetOnce(const Key& key, const Context& context) {
 
 Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
-  ReadView view = View(false);
+  std::vector<std::optional<PendingChange>> pending;
+  ReadView view = View(BufferRows::kNone, keys, &pending);
   ASSIGN_OR_RETURN(std::vector<StoredRow> stored, FindRows(*path_, keys_, *view.snapshot, keys, context));
   std::vector<bool> contained(keys.size(), false);
   for (size_t i = 0; i < keys.size(); ++i) {
     contained[i] = stored[i].state == StoredRow::State::kLive;
-    if (auto pending = view.Find(keys[i])) {
-      contained[i] =
-          pending->effect == Effect::kPut && !pending->soft && !IsExpired(pending->row->expires_at_ms, view.now_ms);
+    if (const auto& change = pending[i]) {
+      contained[i] = IsLive(*change) && !IsExpired(change->row->expires_at_ms, view.now_ms);
     }
   }
   return contained;
@@ -141,6 +199,7 @@ Status CollectionImpl::Refresh(const Context& context) {
   const int64_t asked_ns = path_->env->clock->NowNs();
   std::shared_ptr<const Snapshot> current = snapshot();
   ASSIGN_OR_RETURN(auto next, LoadSnapshot(*path_, current.get(), context));
+  if (next->head.version > current->head.version) observer_.Refreshed(next->head.version);
   Publish(std::move(next), 0);
   std::unique_lock state(state_mutex_);
   newest_at_ns_ = std::max(newest_at_ns_, asked_ns);
@@ -225,7 +284,13 @@ Status CollectionImpl::Close(const Context& context) {
   {
     std::lock_guard write(write_mutex_);
     if (!CheckOpen().ok()) return Status::Ok();
-    if (!options_.read_only && options_.commit_on_close) RETURN_IF_ERROR(CommitLocked(false, "close", context));
+    if (!options_.read_only && options_.commit_on_close) {
+      // A Commit that waits for this one is served by it.
+      const uint64_t covered = commit_tickets_.load();
+      RETURN_IF_ERROR(CommitLocked(false, "close", context));
+      group_ticket_ = covered;
+      group_status_ = Status::Ok();
+    }
     // A head that is lost while nobody writes can be recovered whole.
     if (committed_version_ == snapshot()->head.version) {
       Status archived = Archive(*snapshot(), context);

@@ -14,6 +14,7 @@
 #include "engine/commit_log.h"
 #include "engine/commit_plan.h"
 #include "engine/key_lookup.h"
+#include "engine/observer.h"
 #include "engine/read_view.h"
 #include "engine/snapshot.h"
 #include "engine/write_buffer.h"
@@ -58,7 +59,14 @@ class CollectionImpl : public Collection {
 
  private:
   std::shared_ptr<const Snapshot> snapshot() const;
-  ReadView View(bool with_rows) const;
+  // Which rows of the buffers a view takes along.
+  enum class BufferRows : uint8_t { kNone, kLive, kSoftDeleted };
+  // `changes` (may be null): what is pending of `keys`, in that moment; nothing of what a batch that fails undoes.
+  ReadView View(BufferRows rows, std::span<const Key> keys = {},
+                std::vector<std::optional<PendingChange>>* changes = nullptr) const;
+  void AddLiveRows(ReadView& view) const;
+  void AddSoftRows(ReadView& view) const;
+  void WriteGauges(MetricsWriter& writer) const;
   // Refreshes when the snapshot is not as new as the read wants it.
   Status BeFresh(const Consistency& consistency, const Context& context);
   void RefreshWhenDue();
@@ -71,12 +79,15 @@ class CollectionImpl : public Collection {
 
   // Write's parts.
   Status MakeRoom(const Context& context);
+  Result<MemoryReservation> ReserveFor(const WriteBatch& batch, const Context& context);
   // What the snapshot has of the keys whose rows the batch must know, with their content where it needs that.
   using KnownRows = std::unordered_map<Key, StoredRow, KeyHash>;
-  Status LookUp(const ReadView& view, WriteBatch& batch, KnownRows& known,
-                std::unordered_map<Key, Row, KeyHash>& contents, const Context& context);
-  Status ApplyOne(Mutation& mutation, const KnownRows& known, const std::unordered_map<Key, Row, KeyHash>& contents,
-                  uint64_t sequence);
+  using Contents = std::unordered_map<Key, Row, KeyHash>;
+  Status LookUp(const ReadView& view, std::span<const std::optional<PendingChange>> pending, const WriteBatch& batch,
+                KnownRows& known, Contents& contents, const Context& context);
+  Status ApplyOne(Mutation& mutation, const KnownRows& known, const Contents& contents, int64_t now_ms);
+  Status RestoredRow(const Key& key, const std::optional<PendingChange>& visible, bool frozen, const StoredRow& stored,
+                     const Contents& contents, int64_t now_ms, PendingChange& change) const;
 
   Status CommitBecause(std::string_view cause, const Context& context);
   // Commit's parts; the caller holds write_mutex_. `force_segment`: no row stays in the head. `cause`: for the log.
@@ -115,6 +126,7 @@ class CollectionImpl : public Collection {
   const Options options_;
   const std::string branch_;  // "": the main one
   const std::string disk_cache_note_;
+  const Observer observer_;
   KeyLookup keys_;
   mutable Background background_;
   std::string lease_;  // set by BeginLease, before the handle is given out
@@ -138,7 +150,7 @@ class CollectionImpl : public Collection {
   std::shared_ptr<const Routing> new_routing_;  // of the compaction that is being published
   std::string new_routing_sha256_;
   uint64_t committed_version_ = 0;  // the newest that this handle made
-  uint64_t archived_version_ = 0;  // the newest that is known to be archived
+  uint64_t archived_version_ = 0;   // the newest that is known to be archived
   // The last group of threads that committed together: all up to this ticket have this outcome.
   uint64_t group_ticket_ = 0;
   Status group_status_;
@@ -153,6 +165,8 @@ class CollectionImpl : public Collection {
   bool refresh_started_ = false;
   bool flush_started_ = false;
   bool closed_ = false;
+
+  Metrics::CollectorRegistration collector_;  // the last: it ends before what it reads
 };
 
 }  // namespace isotherm

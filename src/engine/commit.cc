@@ -33,7 +33,9 @@ Status CollectionImpl::CommitBecause(std::string_view cause, const Context& cont
   if (group_ticket_ >= ticket) return group_status_;
   // Every change of a thread that has its ticket by now is in the buffer that is about to be frozen.
   const uint64_t covered = commit_tickets_.load();
-  Status status = CommitLocked(false, cause, context);
+  const int64_t begin_ns = observer_.Now();
+  Status status = observer_.Ended(CommitLocked(false, cause, context));
+  if (status.ok()) observer_.Took(MetricId::kCommitSeconds, begin_ns);
   if (!OfOneCallerOnly(status.code())) {
     group_ticket_ = covered;
     group_status_ = status;
@@ -83,12 +85,17 @@ Status CollectionImpl::CommitChanges(bool force_segment, std::string_view cause,
     ASSIGN_OR_RETURN(std::vector<StoredRow> stored, places_.Rows(*path_, keys_, *base, changes, context));
     RETURN_IF_ERROR(ReapplyPatches(*base, changes, stored, context));
     ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, base->Deletions(*path_, context));
-    ASSIGN_OR_RETURN(CommitPlan plan,
-                     PlanCommit(*base, *liveness, changes, stored, {options_.inline_bytes, force_segment}));
-    ASSIGN_OR_RETURN(SwapResult swap, TrySwap(*base, std::move(plan), cause, context));
-    bool landed = false;
-    RETURN_IF_ERROR(AfterSwap(std::move(swap), committing_ != nullptr, context, &landed));
-    if (landed) return Status::Ok();
+    auto plan = PlanCommit(*base, *liveness, changes, stored, {options_.inline_bytes, force_segment});
+    if (plan.ok()) {
+      ASSIGN_OR_RETURN(SwapResult swap, TrySwap(*base, std::move(plan).value(), cause, context));
+      bool landed = false;
+      RETURN_IF_ERROR(AfterSwap(std::move(swap), committing_ != nullptr, context, &landed));
+      if (landed) return Status::Ok();
+    } else {
+      // What is in the way here may be gone in a newer version, and only the newest one's word counts.
+      Status refreshed = Refresh(context);
+      if (!refreshed.ok() || snapshot() == base) return plan.status();
+    }
     if (options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
   }
 }
@@ -218,11 +225,13 @@ Status CollectionImpl::AfterSwap(SwapResult swap, bool of_changes, const Context
   std::vector<std::string> objects = std::exchange(new_objects_, {});
   if (*landed) {
     committed_version_ = swap.head.head.version;
+    observer_.Landed(swap.head.head);
     prepared_.reset();
     return Adopt(std::move(swap.head), of_changes, context);
   }
   if (swap.outcome == SwapOutcome::kFenced) {
     prepared_.reset();
+    observer_.Fenced(swap.head.head.version);
     RETURN_IF_ERROR(Adopt(std::move(swap.head), false, context));
     return Status::Fenced(
         "whether the commit happened can't be told any more: it was not settled within an hour, and another writer "
@@ -236,6 +245,7 @@ Status CollectionImpl::AfterSwap(SwapResult swap, bool of_changes, const Context
     std::unique_lock state(state_mutex_);
     ++conflicts_;
   }
+  observer_.Conflicted(swap.head.head.version);
   return Adopt(std::move(swap.head), false, context);
 }
 

@@ -10,17 +10,27 @@ namespace isotherm {
 
 namespace {
 
+// A row that has expired since the change was made is still the row that the change was made of.
 Status CheckExpectation(const Key& key, const Expectation& expectation, const StoredRow& stored) {
+  const bool live = stored.state == StoredRow::State::kLive || stored.state == StoredRow::State::kExpired;
+  const bool soft = stored.state == StoredRow::State::kSoftDeleted;
+  const bool same = stored.version == expectation.version;
   switch (expectation.kind) {
     case Expectation::Kind::kNothing: return Status::Ok();
     case Expectation::Kind::kAbsent:
       if (stored.state != StoredRow::State::kLive) return Status::Ok();
       return Status::AlreadyExists("key " + key.ToString() + " is there already");
+    case Expectation::Kind::kPresent:
+      if (live) return Status::Ok();
+      return Status::NotFound("the row of key " + key.ToString() + " that was patched is gone");
     case Expectation::Kind::kVersion:
-      if (stored.state == StoredRow::State::kLive && stored.version == expectation.version) return Status::Ok();
+      if (live && same) return Status::Ok();
       break;
     case Expectation::Kind::kSoftVersion:
-      if (stored.state == StoredRow::State::kSoftDeleted && stored.version == expectation.version) return Status::Ok();
+      if (soft && same) return Status::Ok();
+      break;
+    case Expectation::Kind::kEither:
+      if ((live || soft) && same) return Status::Ok();
       break;
   }
   std::string is = stored.state == StoredRow::State::kLive
@@ -135,7 +145,8 @@ std::vector<size_t> StalePatches(std::span<const KeyedChange> changes, std::span
   std::vector<size_t> stale;
   for (size_t i = 0; i < changes.size(); ++i) {
     const PendingChange& change = changes[i].second;
-    if (change.patch == nullptr || stored[i].state != StoredRow::State::kLive) continue;
+    bool there = stored[i].state == StoredRow::State::kLive || stored[i].state == StoredRow::State::kExpired;
+    if (change.patch == nullptr || !there) continue;
     if (change.expectation.kind == Expectation::Kind::kVersion && change.expectation.version != stored[i].version) {
       stale.push_back(i);
     }

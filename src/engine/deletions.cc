@@ -105,6 +105,14 @@ Result<DeletionMap> DecodeDeletions(std::string_view bytes) {
   return out;
 }
 
+bool FitSegments(const DeletionMap& deletions, std::span<const SegmentInfo> segments) {
+  for (const SegmentInfo& segment : segments) {
+    const SegmentDeletions& of = Of(deletions, segment.name);
+    if (!Fits(of.hard, segment) || !Fits(of.soft, segment)) return false;
+  }
+  return true;
+}
+
 DeletionMap ApplyDeltas(const DeletionMap& stored, const std::vector<DeletionDelta>& deltas,
                         std::span<const SegmentInfo> segments) {
   DeletionMap out;

@@ -53,6 +53,9 @@ std::string EncodeDeletions(const DeletionMap& deletions, std::span<const Segmen
 // Corruption on malformed bytes, Unsupported for a later format version. The checksum has been compared already.
 Result<DeletionMap> DecodeDeletions(std::string_view bytes);
 
+// Whether every row that is deleted is one of its segment's; segments that are not in the head are not looked at.
+bool FitSegments(const DeletionMap& deletions, std::span<const SegmentInfo> segments);
+
 // `stored`, as the object has it, with the head's changes. Segments that are not in the head are left out.
 DeletionMap ApplyDeltas(const DeletionMap& stored, const std::vector<DeletionDelta>& deltas,
                         std::span<const SegmentInfo> segments);

@@ -118,7 +118,7 @@ StoredRow RowOfKey(const Snapshot& snapshot, const Liveness& liveness, const Key
     out = {state, nullptr, place, attributes.version != 0 ? attributes.version : segment.version,
            attributes.expires_at_ms};
   }
-  if (out.state != StoredRow::State::kAbsent && IsExpired(out.expires_at_ms, now_ms)) {
+  if (out.state == StoredRow::State::kLive && IsExpired(out.expires_at_ms, now_ms)) {
     out.state = StoredRow::State::kExpired;
   }
   return out;

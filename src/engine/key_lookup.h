@@ -52,7 +52,8 @@ class KeyLookup {
 
 // The live row of a key in a snapshot, or the softly deleted one.
 struct StoredRow {
-  enum class State : uint8_t { kAbsent, kLive, kSoftDeleted, kExpired };  // kExpired: there, but counts as absent
+  // kExpired: there and not deleted, but counts as absent.
+  enum class State : uint8_t { kAbsent, kLive, kSoftDeleted, kExpired };
   State state = State::kAbsent;
   const Row* row = nullptr;  // in the head
   KeyPlace place;            // else

@@ -85,15 +85,17 @@ Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store,
                                                std::string* note) {
   auto path = std::make_unique<ReadPath>();
   path->env = options.env != nullptr ? options.env : Environment::Default();
-  path->store = std::make_shared<MeteringBlobStore>(std::move(store), path->env);
+  path->store = std::make_shared<MeteringBlobStore>(std::move(store), path->env, nullptr, options.metrics);
   BlockCacheOptions ram;
   ram.capacity_bytes = options.block_cache_bytes;
   ram.policy = options.block_cache_policy == CachePolicy::kLru ? EvictionPolicy::kLru : EvictionPolicy::kS3Fifo;
+  ram.budget = options.memory;
   path->ram = std::make_shared<BlockCache>(ram);
   if (!options.cache_dir.empty()) {
     DiskCacheOptions disk;
     disk.directory = CacheDirectory(options.cache_dir, *path->store);
     disk.capacity_bytes = options.disk_cache_bytes;
+    disk.budget = options.memory;
     auto opened = DiskCache::Open(disk, path->env);
     // Another process may hold it; a cache is never worth failing for, but its absence is said.
     if (opened.ok()) {
@@ -130,7 +132,8 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
   opened.read_only = options.read_only || in_the_past;
   std::string note;
   ASSIGN_OR_RETURN(std::unique_ptr<ReadPath> path, MakeReadPath(std::move(store), options, &note));
-  path->extents = std::make_unique<ExtentCache>(path->store, path->ram, path->disk, path->env, kCacheScope);
+  path->extents = std::make_unique<ExtentCache>(path->store, path->ram, path->disk, path->env, kCacheScope,
+                                                options.memory, options.metrics);
   path->branch_prefix = BranchPrefix(options.branch);
   auto loaded = in_the_past ? LoadSnapshotAt(*path, {options.as_of_version, options.as_of_ms}, context)
                             : LoadSnapshot(*path, nullptr, context);

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/snapshot.h"
@@ -16,7 +16,8 @@ struct ReadView {
   std::vector<std::shared_ptr<const WriteBuffer>> buffers;  // the newest first
   uint64_t sequence = 0;                                    // later changes of the buffers are not seen
   int64_t now_ms = 0;                                       // for rows that expire
-  std::vector<std::shared_ptr<const Row>> rows;             // of the buffers, live; where asked for
+  std::vector<std::shared_ptr<const Row>> rows;             // of the buffers, as far as they were asked for
+  std::unordered_set<Key, KeyHash> softened;                // with softly deleted rows: which ones of the snapshot
 
   bool HidesAny() const {
     for (const auto& buffer : buffers) {
@@ -30,13 +31,6 @@ struct ReadView {
       if (buffer->Hides(key, sequence)) return true;
     }
     return false;
-  }
-  // The newest change of a key, also one after `sequence`.
-  std::optional<PendingChange> Find(const Key& key) const {
-    for (const auto& buffer : buffers) {
-      if (auto change = buffer->Find(key)) return change;
-    }
-    return std::nullopt;
   }
 };
 

@@ -16,18 +16,23 @@ Row Pick(Row row, const ScanOptions& options) {
   return row;
 }
 
+// Whether a row of the snapshot, which has it as softly deleted or not, is among those of its kind that the view has.
+bool IsWanted(const ReadView& view, const Row& row, bool soft, bool soft_wanted) {
+  if (IsExpired(row.expires_at_ms, view.now_ms)) return false;
+  if (soft_wanted && view.softened.contains(row.key)) return true;
+  return soft == soft_wanted && !view.Hides(row.key);
+}
+
 // The rows in RAM: those that are not committed, and those of the head.
 std::vector<Row> RowsAtHand(const ReadView& view, const ScanOptions& options) {
   std::vector<Row> rows;
-  auto add = [&](const Row& row) {
-    if (!IsExpired(row.expires_at_ms, view.now_ms) && !view.Hides(row.key)) rows.push_back(Pick(row, options));
-  };
-  if (options.soft_deleted) {
-    for (const Row& row : view.snapshot->soft_rows) add(row);
-    return rows;
-  }
   for (const auto& row : view.rows) rows.push_back(Pick(*row, options));
-  for (const Row& row : view.snapshot->rows.rows()) add(row);
+  for (const Row& row : view.snapshot->rows.rows()) {
+    if (IsWanted(view, row, false, options.soft_deleted)) rows.push_back(Pick(row, options));
+  }
+  for (const Row& row : view.snapshot->soft_rows) {
+    if (IsWanted(view, row, true, options.soft_deleted)) rows.push_back(Pick(row, options));
+  }
   return rows;
 }
 
@@ -37,7 +42,7 @@ Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanO
                             const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
   RETURN_IF_ERROR(BeFresh(options.consistency, context));
-  ReadView view = View(true);
+  ReadView view = View(options.soft_deleted ? BufferRows::kSoftDeleted : BufferRows::kLive);
   const Snapshot& at = *view.snapshot;
   ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, at.Deletions(*path_, context));
   std::vector<Row> rows = RowsAtHand(view, options);
@@ -45,12 +50,12 @@ Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanO
   for (uint32_t s = 0; s < at.head.segments.size(); ++s) {
     auto found = liveness->now.find(at.head.segments[s].name);
     const SegmentDeletions* deletions = found == liveness->now.end() ? nullptr : &found->second;
-    if (options.soft_deleted && (deletions == nullptr || deletions->soft.empty())) continue;
+    bool any_soft = !view.softened.empty() || (deletions != nullptr && !deletions->soft.empty());
+    if (options.soft_deleted && !any_soft) continue;
     RETURN_IF_ERROR(ScanSegment(*path_, at, s, parts, context, [&](uint32_t ordinal, Row row) {
       bool soft = deletions != nullptr && deletions->soft.Contains(ordinal);
       bool hard = deletions != nullptr && deletions->hard.Contains(ordinal);
-      if (hard || soft != options.soft_deleted) return Status::Ok();
-      if (IsExpired(row.expires_at_ms, view.now_ms) || view.Hides(row.key)) return Status::Ok();
+      if (hard || !IsWanted(view, row, soft, options.soft_deleted)) return Status::Ok();
       row = Pick(std::move(row), options);
       if (!options.in_key_order) return visit(std::move(row));
       rows.push_back(std::move(row));

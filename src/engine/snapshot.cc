@@ -101,6 +101,9 @@ void Snapshot::UseStoredDeletions(DeletionMap stored) const {
 Status Snapshot::SetDeletions(std::string_view bytes) const {
   auto stored = DecodeDeletions(bytes);
   RETURN_IF_ERROR(stored.status().WithContext(head.deletions.name));
+  if (!FitSegments(*stored, head.segments)) {
+    return Status::Corruption(head.deletions.name + ": names a row that its segment does not have");
+  }
   UseStoredDeletions(std::move(stored).value());
   return Status::Ok();
 }

@@ -249,6 +249,7 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
     report.objects_removed.push_back(entry.name);
     report.bytes_removed += entry.size;
   }
+  if (!options.dry_run) observer_.Vacuumed(report.objects_removed.size(), report.bytes_removed);
   report.versions_kept = garbage.versions_kept();
   report.versions_removed = garbage.versions_removed();
   std::set<std::string> newest;

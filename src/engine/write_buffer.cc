@@ -16,13 +16,14 @@ uint64_t BytesOf(const PendingChange& change) {
   return kOverhead + (change.row != nullptr ? EncodedRowBytes(*change.row) : 0);
 }
 
-bool Live(const PendingChange& change) { return change.effect == Effect::kPut && !change.soft; }
-
 // What both changes come to.
 PendingChange Compose(const PendingChange& below, const PendingChange& above) {
   PendingChange out = above;
   out.expectation = below.expectation;
   out.first_sequence = below.first_sequence;
+  // A row that is deleted softly and restored is the one that was read for that, which lies below both.
+  bool restores = below.effect == Effect::kSoftDelete && above.expectation.kind == Expectation::Kind::kEither;
+  if (restores && below.expectation.kind == Expectation::Kind::kNothing) out.expectation = above.expectation;
   if (out.patch != nullptr) {
     // A patch of a row of the caller's own is no patch of what lies below. Of two patches the second is applied again
     // from the first one's row when that one has to be.
@@ -48,6 +49,8 @@ PendingChange Compose(const PendingChange& below, const PendingChange& above) {
   } else if (below.effect == Effect::kDelete && out.effect == Effect::kSoftDelete) {
     out.effect = Effect::kDelete;
   }
+  // What takes a patch's place does not need the row that was patched, only that there was one.
+  if (below.patch != nullptr && out.patch == nullptr) out.expectation = {Expectation::Kind::kPresent, 0};
   return out;
 }
 
@@ -68,10 +71,10 @@ Status CheckOver(const PendingChange& visible, const Mutation& mutation) {
   }
   switch (mutation.kind) {
     case MutationKind::kInsert:
-      if (Live(visible)) return Status::AlreadyExists("key " + key + " is there already");
+      if (IsLive(visible)) return Status::AlreadyExists("key " + key + " is there already");
       break;
     case MutationKind::kPatch:
-      if (!Live(visible)) return Status::NotFound("no row has the key " + key);
+      if (!IsLive(visible)) return Status::NotFound("no row has the key " + key);
       break;
     case MutationKind::kRestore:
       if (visible.effect == Effect::kDelete) return Status::NotFound("no row of the key " + key + " to be restored");
@@ -127,11 +130,22 @@ void WriteBuffer::Reset(const Key& key, std::optional<PendingChange> before) {
   bytes_ -= BytesOf(entries_[hole].change);
   entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(hole));
   index_.erase(at);
+  // A batch that is undone from its end leaves no hole.
+  if (hole == entries_.size()) return;
   for (auto& [other, index] : index_) index -= index > hole ? 1 : 0;
 }
 
 void WriteBuffer::Merge(const WriteBuffer& newer) {
   for (auto& [key, change] : newer.Changes()) Add(key, std::move(change));
+  std::scoped_lock lock(mutex_);
+  std::shared_lock of_newer(newer.mutex_);
+  memory_.insert(memory_.end(), newer.memory_.begin(), newer.memory_.end());
+}
+
+void WriteBuffer::Hold(MemoryReservation memory) {
+  if (!memory.counted()) return;
+  std::unique_lock lock(mutex_);
+  memory_.push_back(std::make_shared<const MemoryReservation>(std::move(memory)));
 }
 
 void WriteBuffer::CommittedBelow(uint64_t version) {

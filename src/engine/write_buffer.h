@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/memory_budget.h"
 #include "base/sync.h"
 #include "isotherm/row.h"
 #include "isotherm/status.h"
@@ -26,12 +27,19 @@ enum class Effect : uint8_t {
 
 // What must be true of the row below for the change to be committed.
 struct Expectation {
-  enum class Kind : uint8_t { kNothing, kAbsent, kVersion, kSoftVersion };  // kSoftVersion: softly deleted
+  enum class Kind : uint8_t {
+    kNothing,
+    kAbsent,
+    kPresent,      // in whatever version
+    kVersion,      // in this version
+    kSoftVersion,  // softly deleted, in this version
+    kEither,       // kVersion or kSoftVersion
+  };
   // A row that an older buffer writes, whose version is not known yet.
   static constexpr uint64_t kUncommitted = UINT64_MAX;
 
   Kind kind = Kind::kNothing;
-  uint64_t version = 0;  // kVersion, kSoftVersion
+  uint64_t version = 0;  // of the last three
 };
 
 struct PendingChange {
@@ -49,6 +57,9 @@ Row Patched(Row row, const MetadataPatch& patch);
 // What a change finds when the key has one already that is not committed: kAlreadyExists for an insert over a live row,
 // kNotFound for a patch or a restore over a deleted one; kConflict for a version that can't be told yet.
 Status CheckOver(const PendingChange& visible, const Mutation& mutation);
+
+// Whether the key has a row after the change.
+inline bool IsLive(const PendingChange& change) { return change.effect == Effect::kPut && !change.soft; }
 
 // Thread-safe. Sequence numbers rise through all buffers of a handle; a reader that remembers one sees no change after
 // it.
@@ -68,6 +79,9 @@ class WriteBuffer {
   // A buffer below was committed as `version`: what expected its rows expects that version now.
   void CommittedBelow(uint64_t version);
 
+  // What its rows take of a memory budget; given back when no buffer has them any more.
+  void Hold(MemoryReservation memory);
+
   size_t size() const;     // keys
   uint64_t bytes() const;  // about what its rows take
   // In the order of their first changes.
@@ -86,6 +100,7 @@ class WriteBuffer {
   std::deque<Entry> entries_;
   std::unordered_map<Key, size_t, KeyHash> index_;
   uint64_t bytes_ = 0;
+  std::vector<std::shared_ptr<const MemoryReservation>> memory_;
 };
 
 }  // namespace isotherm

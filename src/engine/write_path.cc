@@ -94,14 +94,15 @@ Status CollectionImpl::MakeRoom(const Context& context) {
   return Commit(context).WithContext("making room in the memtable");
 }
 
-Status CollectionImpl::LookUp(const ReadView& view, WriteBatch& batch, KnownRows& known,
-                              std::unordered_map<Key, Row, KeyHash>& contents, const Context& context) {
+Status CollectionImpl::LookUp(const ReadView& view, std::span<const std::optional<PendingChange>> pending,
+                              const WriteBatch& batch, KnownRows& known, Contents& contents, const Context& context) {
   std::vector<Key> keys;
   for (const Mutation& mutation : batch.mutations()) {
     if (!NeedsRow(mutation)) continue;
-    auto pending = view.Find(mutation.row.key);
+    const auto& change = pending.front();
+    pending = pending.subspan(1);
     // Of a key with a change the row below matters only where that is to be brought back.
-    if (pending && !(mutation.kind == MutationKind::kRestore && pending->effect == Effect::kSoftDelete)) continue;
+    if (change && !(mutation.kind == MutationKind::kRestore && change->effect == Effect::kSoftDelete)) continue;
     if (known.try_emplace(mutation.row.key).second) keys.push_back(mutation.row.key);
   }
   if (keys.empty()) return Status::Ok();
@@ -131,11 +132,14 @@ Status CollectionImpl::LookUp(const ReadView& view, WriteBatch& batch, KnownRows
 }
 
 // Under state_mutex_, exclusively.
-Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known,
-                                const std::unordered_map<Key, Row, KeyHash>& contents, uint64_t sequence) {
+Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known, const Contents& contents, int64_t now_ms) {
   const Key key = mutation.row.key;
   std::optional<PendingChange> visible = active_->Find(key);
   const bool frozen = !visible && committing_ != nullptr && (visible = committing_->Find(key)).has_value();
+  // A row that has expired meanwhile is none.
+  if (visible && visible->effect == Effect::kPut && IsExpired(visible->row->expires_at_ms, now_ms)) {
+    visible->effect = Effect::kDelete;
+  }
   if (visible) RETURN_IF_ERROR(CheckOver(*visible, mutation));
   StoredRow stored;
   if (auto at = known.find(key); at != known.end()) stored = at->second;
@@ -149,7 +153,7 @@ Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known,
                             "; expected was version " + std::to_string(mutation.if_version));
   }
   PendingChange change;
-  change.first_sequence = sequence;
+  change.first_sequence = sequence_;
   if (mutation.if_version != 0) change.expectation = {Expectation::Kind::kVersion, mutation.if_version};
   const uint64_t below = frozen ? Expectation::kUncommitted : stored.version;
   mutation.row.version = 0;
@@ -164,26 +168,19 @@ Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known,
       Row row = Patched(visible ? *visible->row : contents.at(key), mutation.patch);
       RETURN_IF_ERROR(CheckMetadata(row.metadata).WithContext("row " + key.ToString()));
       change.row = std::make_shared<const Row>(std::move(row));
-      change.patch = std::make_shared<const MetadataPatch>(std::move(mutation.patch));
       change.expectation = {Expectation::Kind::kVersion, below};
+      // One that is of a certain version is not made again from a later one.
+      if (mutation.if_version == 0) change.patch = std::make_shared<const MetadataPatch>(std::move(mutation.patch));
       break;
     }
     case MutationKind::kDelete: change.effect = Effect::kDelete; break;
-    case MutationKind::kSoftDelete: change.effect = Effect::kSoftDelete; break;
+    case MutationKind::kSoftDelete:
+      if (visible && !IsLive(*visible)) return Status::Ok();
+      change.effect = Effect::kSoftDelete;
+      break;
     case MutationKind::kRestore: {
-      if (visible && visible->effect == Effect::kPut && !visible->soft) return Status::Ok();
-      if (visible && visible->effect == Effect::kPut) {
-        change.row = visible->row;
-        change.expectation = {Expectation::Kind::kSoftVersion, below};
-        break;
-      }
-      if (!visible && live) return Status::Ok();
-      bool there = stored.state == StoredRow::State::kSoftDeleted || (visible && live);
-      if (!there) return Status::NotFound("no row of the key " + key.ToString() + " to be restored");
-      Row row = contents.at(key);
-      row.version = 0;
-      change.row = std::make_shared<const Row>(std::move(row));
-      change.expectation = {Expectation::Kind::kSoftVersion, stored.version};
+      if (visible ? IsLive(*visible) : live) return Status::Ok();
+      RETURN_IF_ERROR(RestoredRow(key, visible, frozen, stored, contents, now_ms, change));
       break;
     }
   }
@@ -191,30 +188,79 @@ Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known,
   return Status::Ok();
 }
 
+// What brings the row back that is softly deleted, by `visible` or in the snapshot.
+Status CollectionImpl::RestoredRow(const Key& key, const std::optional<PendingChange>& visible, bool frozen,
+                                   const StoredRow& stored, const Contents& contents, int64_t now_ms,
+                                   PendingChange& change) const {
+  Status absent = Status::NotFound("no row of the key " + key.ToString() + " to be restored");
+  if (visible && visible->effect == Effect::kPut) {
+    change.row = visible->row;
+    change.expectation = {Expectation::Kind::kSoftVersion, Expectation::kUncommitted};
+    if (!frozen) change.patch = visible->patch;
+    return Status::Ok();
+  }
+  // Only the deletion is in active_: the row itself may be committing.
+  if (visible && !frozen && committing_ != nullptr) {
+    if (auto below = committing_->Find(key); below && below->effect == Effect::kPut) {
+      if (IsExpired(below->row->expires_at_ms, now_ms)) return absent;
+      change.row = below->row;
+      change.expectation = {Expectation::Kind::kEither, Expectation::kUncommitted};
+      return Status::Ok();
+    }
+  }
+  bool there = stored.state == StoredRow::State::kSoftDeleted || (visible && stored.state == StoredRow::State::kLive);
+  if (!there || IsExpired(stored.expires_at_ms, now_ms)) return absent;
+  Row row = contents.at(key);
+  row.version = 0;
+  change.row = std::make_shared<const Row>(std::move(row));
+  change.expectation = {visible ? Expectation::Kind::kEither : Expectation::Kind::kSoftVersion, stored.version};
+  return Status::Ok();
+}
+
+// What waits for a commit is committed when the budget has no room for more.
+Result<MemoryReservation> CollectionImpl::ReserveFor(const WriteBatch& batch, const Context& context) {
+  if (options_.memory == nullptr) return MemoryReservation();
+  constexpr uint64_t kOverhead = 128;
+  uint64_t bytes = 0;
+  for (const Mutation& mutation : batch.mutations()) bytes += kOverhead + EncodedRowBytes(mutation.row);
+  auto memory = options_.memory->Reserve(MemoryUse::kMemtable, bytes);
+  if (memory.ok() || memory.status().code() != StatusCode::kResourceExhausted) return memory;
+  RETURN_IF_ERROR(Commit(context).WithContext("making room in the memory budget"));
+  return options_.memory->Reserve(MemoryUse::kMemtable, bytes);
+}
+
 Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
   if (batch.empty()) return Status::InvalidArgument("the batch is empty");
   for (const Mutation& mutation : batch.mutations()) RETURN_IF_ERROR(CheckMutation(mutation));
   RETURN_IF_ERROR(MakeRoom(context));
+  ASSIGN_OR_RETURN(MemoryReservation memory, ReserveFor(batch, context));
+  std::vector<Key> keys;
+  for (const Mutation& mutation : batch.mutations()) {
+    if (NeedsRow(mutation)) keys.push_back(mutation.row.key);
+  }
   while (true) {
-    ReadView view = View(false);
+    std::vector<std::optional<PendingChange>> pending;
+    ReadView view = View(BufferRows::kNone, keys, &pending);
     KnownRows known;
-    std::unordered_map<Key, Row, KeyHash> contents;
-    RETURN_IF_ERROR(LookUp(view, batch, known, contents, context));
+    Contents contents;
+    RETURN_IF_ERROR(LookUp(view, pending, batch, known, contents, context));
     std::unique_lock state(state_mutex_);
     if (closed_) return Status::Closed("the collection was closed");
     // What was looked up is of another state by now.
     if (snapshot_ != view.snapshot || active_ != view.buffers.front()) continue;
+    if (committing_ != (view.buffers.size() > 1 ? view.buffers.back() : nullptr)) continue;
     ++sequence_;
     std::vector<std::pair<Key, std::optional<PendingChange>>> before;
     for (Mutation& mutation : batch.mutations()) {
       Key key = mutation.row.key;
       before.emplace_back(key, active_->Find(key));
-      Status applied = ApplyOne(mutation, known, contents, sequence_);
+      Status applied = ApplyOne(mutation, known, contents, view.now_ms);
       if (applied.ok()) continue;
       for (auto undo = before.rbegin(); undo != before.rend(); ++undo) active_->Reset(undo->first, undo->second);
       return applied;
     }
+    active_->Hold(std::move(memory));
     if (active_->bytes() >= options_.memtable_bytes && !flush_started_) {
       flush_started_ = true;
       background_.Start([this](const Context& of_task) {
