@@ -12,21 +12,11 @@
 #include <vector>
 
 #include "tests/base/temp_directory.h"
+#include "tests/engine/store_argument.h"
 #include "tests/servers/child_process.h"
 #include "tests/servers/s3_test_server.h"
 
 namespace isotherm::testing_support {
-
-// As the child's argument.
-inline std::string StoreArgument(const std::string& directory) { return "file|" + directory; }
-inline std::string StoreArgument(const S3Options& options) {
-  std::string text = "s3";
-  for (const std::string& field :
-       {options.endpoint, options.bucket, options.prefix, options.region, options.access_key, options.secret_key}) {
-    text.append("|").append(field);
-  }
-  return text;
-}
 
 // To be used from the main thread.
 class ChildWriter {

@@ -3,8 +3,8 @@
 //   writer_child crash STORE CALL before|after    runs a program of commits and dies at that store call
 //   writer_child race STORE FIRST_KEY COMMITS SEED GATE   begins when the FIFO GATE was opened and closed
 //
-// STORE is "file|PATH" or "s3|ENDPOINT|BUCKET|PREFIX|REGION|ACCESS|SECRET". What it asks for and what it was told goes
-// to standard output, a line at a time, so that it is known also after it was killed:
+// STORE: see store_argument.h. What it asks for and what it was told goes to standard output, a line at a time, so that
+// it is known also after it was killed:
 //   asked ROWS, acknowledged ROWS, conflicts COUNT, done
 #include <signal.h>
 #include <unistd.h>
@@ -18,13 +18,11 @@
 
 #include "base/macros.h"
 #include "blob/fault_store.h"
-#include "blob/local_store.h"
-#include "blob/retry_store.h"
-#include "blob/s3_store.h"
 #include "isotherm/isotherm.h"
 #include "tests/engine/forwarding_store.h"
 #include "tests/engine/numbered_rows.h"
 #include "tests/engine/seeded_faults.h"
+#include "tests/engine/store_argument.h"
 
 namespace isotherm::testing_support {
 namespace {
@@ -94,38 +92,6 @@ class KillingStore : public ForwardingStore {
  private:
   const std::shared_ptr<Gate> gate_;
 };
-
-std::vector<std::string> Fields(std::string_view text) {
-  std::vector<std::string> fields{""};
-  for (char c : text) {
-    if (c == '|') {
-      fields.emplace_back();
-    } else {
-      fields.back().push_back(c);
-    }
-  }
-  return fields;
-}
-
-Result<std::shared_ptr<BlobStore>> OpenStoreOf(std::string_view argument) {
-  std::vector<std::string> fields = Fields(argument);
-  std::shared_ptr<Environment> environment = Environment::Default();
-  if (fields.size() == 2 && fields[0] == "file") {
-    return std::shared_ptr<BlobStore>(std::make_shared<LocalBlobStore>(fields[1], environment));
-  }
-  if (fields.size() != 7 || fields[0] != "s3") return Status::InvalidArgument(std::string(argument));
-  S3Options options;
-  options.endpoint = fields[1];
-  options.bucket = fields[2];
-  options.prefix = fields[3];
-  options.region = fields[4];
-  options.access_key = fields[5];
-  options.secret_key = fields[6];
-  ASSIGN_OR_RETURN(std::shared_ptr<BlobStore> store, OpenS3Store(options, environment));
-  RetryOptions retry;
-  retry.unavailable_is_definite = true;
-  return std::shared_ptr<BlobStore>(std::make_shared<RetryBlobStore>(std::move(store), environment, retry));
-}
 
 class Program {
  public:
