@@ -96,6 +96,8 @@ class CollectionImpl : public Collection {
   Status CommitChanges(bool force_segment, std::string_view cause, const Context& context);
   Status ReapplyPatches(const Snapshot& base, std::vector<KeyedChange>& changes, std::vector<StoredRow>& stored,
                         const Context& context);
+  Result<SegmentInfo> WriteRows(const Snapshot& base, const CommitPlan& plan, const Context& context);
+  Status WriteObjects(const Snapshot& base, CommitPlan& plan, const Context& context);
   Result<SwapResult> TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause, const Context& context);
   // Sets the head's deletions, writing them to an object of their own when they are too many for the head.
   Status PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next, const Context& context);

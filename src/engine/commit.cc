@@ -160,37 +160,55 @@ Status CollectionImpl::PlaceDeletions(const Snapshot& base, const DeletionMap& d
   return Status::Ok();
 }
 
-Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause,
-                                           const Context& context) {
+// The rows' segment: the one that was written for an earlier base, where it fits.
+Result<SegmentInfo> CollectionImpl::WriteRows(const Snapshot& base, const CommitPlan& plan, const Context& context) {
+  if (prepared_ && !plan.with_inline_rows && prepared_->gc_epoch == base.head.gc_epoch &&
+      prepared_->info.rows == plan.segment_rows.size()) {
+    return prepared_->info;
+  }
+  std::string name = NewObjectName("segment", base.head.gc_epoch, *path_->env->random);
+  std::vector<const Row*> rows;
+  for (const auto& row : plan.segment_rows) rows.push_back(row.get());
+  ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
+                     return WriteFlatSegment(base.head.schema, name, rows, sink);
+                   }));
+  if (plan.with_inline_rows) {
+    new_objects_.push_back(name);
+  } else {
+    prepared_ = PreparedSegment{info, base.head.gc_epoch};
+  }
+  return info;
+}
+
+// All objects that the next head names.
+Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, const Context& context) {
   Head& next = plan.next;
-  next.operation = {Operation::kCommit, std::string(cause), plan.rows_written, plan.rows_deleted, 0};
   if (!plan.segment_rows.empty()) {
-    bool usable = prepared_ && !plan.with_inline_rows && prepared_->gc_epoch == base.head.gc_epoch &&
-                  prepared_->info.rows == plan.segment_rows.size();
-    SegmentInfo info;
-    if (usable) {
-      info = prepared_->info;
-    } else {
-      std::string name = NewObjectName("segment", base.head.gc_epoch, *path_->env->random);
-      std::vector<const Row*> rows;
-      for (const auto& row : plan.segment_rows) rows.push_back(row.get());
-      ASSIGN_OR_RETURN(info, WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
-                         return WriteFlatSegment(next.schema, name, rows, sink);
-                       }));
-      if (plan.with_inline_rows) {
-        new_objects_.push_back(name);
-      } else {
-        prepared_ = PreparedSegment{info, base.head.gc_epoch};
-      }
-    }
+    ASSIGN_OR_RETURN(SegmentInfo info, WriteRows(base, plan, context));
     info.version = base.head.version + 1;
     next.operation.bytes_written += info.bytes;
     if (!plan.segment_soft.empty()) plan.deletions[info.name].soft = plan.segment_soft;
     next.segments.push_back(std::move(info));
   }
-  RETURN_IF_ERROR(PlaceDeletions(base, plan.deletions, next, context));
-  RETURN_IF_ERROR(Archive(base, context));
-  return log_.Swap({base.head, base.etag, base.head_bytes}, std::move(next), context);
+  return PlaceDeletions(base, plan.deletions, next, context);
+}
+
+// Two waves: all objects, and the version that the head moves on from, at the same time; then the swap.
+Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause,
+                                           const Context& context) {
+  plan.next.operation = {Operation::kCommit, std::string(cause), plan.rows_written, plan.rows_deleted, 0, 0};
+  Status written;
+  Status archived;
+  const std::function<void()> wave[] = {[&] { written = WriteObjects(base, plan, context); },
+                                        [&] { archived = Archive(base, context); }};
+  if (plan.segment_rows.empty()) {
+    for (const auto& step : wave) step();
+  } else {
+    path_->env->executor->ParallelFor(2, [&](size_t i) { wave[i](); });
+  }
+  RETURN_IF_ERROR(written);
+  RETURN_IF_ERROR(archived);
+  return log_.Swap({base.head, base.etag, base.head_bytes}, std::move(plan.next), context);
 }
 
 // Nobody replaces a head before it is archived, so all versions below the head's are there. The bytes are the same

@@ -46,6 +46,10 @@ void ChildProcess::Kill() {
   pid_ = 0;
 }
 
+void ChildProcess::Signal(int signal) {
+  if (pid_ != 0) kill(pid_, signal);
+}
+
 int ChildProcess::Wait() {
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {

@@ -23,6 +23,8 @@ class ChildProcess {
 
   // SIGKILL, and waits until it is gone. Nothing when it was.
   void Kill();
+  // Nothing when it is gone.
+  void Signal(int signal);
   bool IsRunning();
   // Until it ends by itself; returns the status as waitpid gives it. Once only, and not after Kill.
   int Wait();

@@ -2,20 +2,22 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <utility>
 
 namespace isotherm::testing_support {
 
 namespace {
 
-// Opens a FIFO for reading without waiting for a writer; reads from it wait.
-int OpenForReading(const std::string& path) {
+// A FIFO's end that is opened without waiting for the other one. With O_RDWR both ends are there, so that writing to a
+// process that is gone does no harm.
+int OpenFifo(const std::string& path, int flags) {
   EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0) << path;
-  int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  int fd = ::open(path.c_str(), flags | O_NONBLOCK | O_CLOEXEC);
   EXPECT_GE(fd, 0) << path;
   EXPECT_EQ(::fcntl(fd, F_SETFL, 0), 0);
   return fd;
@@ -24,30 +26,29 @@ int OpenForReading(const std::string& path) {
 }  // namespace
 
 Peer::Peer(std::vector<std::string> arguments) {
-  // A process that is gone is noticed by what it does not say.
-  ::signal(SIGPIPE, SIG_IGN);
   const std::string input = directory_.path() + "/in";
   const std::string output = directory_.path() + "/out";
-  EXPECT_EQ(::mkfifo(input.c_str(), 0600), 0) << input;
-  output_ = OpenForReading(output);
+  input_ = OpenFifo(input, O_RDWR);
+  output_ = OpenFifo(output, O_RDONLY);
   arguments.insert(arguments.begin(), ISOTHERM_WRITER_PROCESS);
   arguments.push_back(input);
   auto started = ChildProcess::Start(arguments, output);
   EXPECT_TRUE(started.ok()) << started.status();
-  if (!started.ok()) return;
-  process_ = std::move(started).value();
-  input_.open(input);
+  if (started.ok()) process_ = std::move(started).value();
 }
 
 Peer::~Peer() {
-  input_.close();
+  ::close(input_);
   while (Hear()) {
   }
   if (process_ != nullptr) process_->Kill();
   ::close(output_);
 }
 
-void Peer::Tell(const std::string& line) { input_ << line << std::endl; }
+void Peer::Tell(const std::string& line) {
+  std::string text = line + "\n";
+  EXPECT_EQ(::write(input_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+}
 
 std::optional<std::string> Peer::Hear() {
   while (true) {
@@ -78,11 +79,8 @@ void Peer::Kill() {
   if (process_ != nullptr) process_->Kill();
 }
 
-void Peer::Signal(int signal) { process_->Signal(signal); }
-
-void Say(const std::string& line) {
-  std::string text = line + "\n";
-  if (::write(STDOUT_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) std::abort();
+void Peer::Signal(int signal) {
+  if (process_ != nullptr) process_->Signal(signal);
 }
 
 }  // namespace isotherm::testing_support

@@ -1,9 +1,6 @@
 // A process of writer_process.cc that a test talks with, a line at a time. To be used from the main thread.
 #pragma once
 
-#include <sys/types.h>
-
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,12 +32,9 @@ class Peer {
  private:
   TempDirectory directory_;
   std::unique_ptr<ChildProcess> process_;
-  std::ofstream input_;
+  int input_ = -1;
   int output_ = -1;
   std::string heard_;
 };
-
-// What a process says.
-void Say(const std::string& line);
 
 }  // namespace isotherm::testing_support

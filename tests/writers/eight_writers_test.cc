@@ -1,0 +1,182 @@
+// Eight writers at once, a row a commit, on every store: nothing lost, nothing twice, nobody starved. By turns with one
+// of them alone, which tells what the contention costs. D3 and D4 of docs/durability.md.
+//
+// ISOTHERM_FULL=1 makes it 10,000 commits on each store, prints the figures of docs/benchmarks.md and holds them to
+// their bounds.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <thread>
+
+#include "blob/local_store.h"
+#include "blob/memory_store.h"
+#include "tests/engine/commits.h"
+#include "tests/engine/store_argument.h"
+#include "tests/servers/s3_test_server.h"
+#include "tests/writers/peer.h"
+#include "tests/writers/race_round.h"
+
+namespace isotherm {
+namespace {
+
+using namespace testing_support;
+
+constexpr uint64_t kWriters = 8;
+constexpr uint64_t kKeysApart = 1'000'000;
+
+bool Full() {
+  const char* full = std::getenv("ISOTHERM_FULL");
+  return full != nullptr && std::string_view(full) == "1";
+}
+
+// Lets some of the writers run until the collection has come to a version; figures of each, in their order.
+using Rounds = std::function<std::vector<RaceFigures>(size_t writers, uint64_t goal)>;
+
+struct Outcome {
+  RaceFigures alone;
+  int64_t alone_ns = 0;
+  std::vector<RaceFigures> together{kWriters};
+  int64_t together_ns = 0;
+
+  double Rate(const RaceFigures& figures, int64_t ns) const { return double(figures.commits) * 1e9 / double(ns); }
+  RaceFigures All() const {
+    RaceFigures all;
+    for (const RaceFigures& figures : together) all.Add(figures);
+    return all;
+  }
+  double Throughput() const { return Rate(All(), together_ns) / Rate(alone, alone_ns); }
+};
+
+void Print(const std::string& store, const Outcome& outcome) {
+  auto ms = [](int64_t ns) { return double(ns) / 1e6; };
+  RaceFigures all = outcome.All();
+  std::cout << std::fixed << std::setprecision(1) << "[ figures  ] " << store << ": one writer "
+            << outcome.Rate(outcome.alone, outcome.alone_ns) << " commits/s (" << outcome.alone.commits
+            << " commits, longest " << ms(outcome.alone.longest_ns) << " ms), eight "
+            << outcome.Rate(all, outcome.together_ns) << " commits/s (" << all.commits << " commits), "
+            << 100 * outcome.Throughput() << " %\n";
+  auto per_commit = [&](uint64_t n) { return double(n) / double(all.commits); };
+  std::cout << std::setprecision(2) << "[ figures  ]   a commit of the eight: " << per_commit(all.conflicts)
+            << " conflicts, " << per_commit(all.gets) << " GETs, " << per_commit(all.puts) << " PUTs\n";
+  for (const RaceFigures& figures : outcome.together) {
+    std::cout << "[ figures  ]   share " << 100 * per_commit(figures.commits) << " %, longest "
+              << ms(figures.longest_ns) << " ms\n";
+  }
+}
+
+// By turns: one writer, then all.
+Outcome Run(const std::shared_ptr<BlobStore>& store, const Rounds& rounds, uint64_t commits_in_all) {
+  Outcome outcome;
+  Clock& clock = *Environment::Default()->clock;
+  const uint64_t rounds_of_all = Full() ? 20 : 4;
+  const uint64_t of_all = commits_in_all / rounds_of_all;
+  uint64_t version = 1;
+  for (uint64_t round = 0; round < rounds_of_all && !testing::Test::HasFailure(); ++round) {
+    int64_t start_ns = clock.NowNs();
+    RaceFigures alone = rounds(1, version + of_all / 4).front();
+    outcome.alone_ns += clock.NowNs() - start_ns;
+    outcome.alone.Add(alone);
+    version += alone.commits;
+    start_ns = clock.NowNs();
+    std::vector<RaceFigures> together = rounds(kWriters, version + of_all);
+    outcome.together_ns += clock.NowNs() - start_ns;
+    for (uint64_t w = 0; w < kWriters; ++w) {
+      outcome.together[w].Add(together[w]);
+      version += together[w].commits;
+    }
+    auto compactor = MustOpen(store);
+    EXPECT_EQ(compactor->Stats().version, version);
+    Status status = compactor->Compact();
+    EXPECT_TRUE(status.ok()) << status;
+    ++version;
+  }
+  return outcome;
+}
+
+void ExpectAllThereOnce(const std::shared_ptr<BlobStore>& store, const Outcome& outcome) {
+  auto collection = MustOpen(store);
+  std::vector<uint64_t> expected;
+  for (uint64_t w = 0; w < kWriters; ++w) {
+    uint64_t of_writer = outcome.together[w].commits + (w == 0 ? outcome.alone.commits : 0);
+    for (uint64_t key : KeyRange(w * kKeysApart, of_writer)) expected.push_back(key);
+  }
+  EXPECT_EQ(ScanKeys(*collection), expected);
+  ExpectClean(*collection);
+}
+
+void ExpectFair(const Outcome& outcome) {
+  const double fair = 1.0 / kWriters;
+  for (const RaceFigures& figures : outcome.together) {
+    EXPECT_GT(double(figures.commits), fair / 2 * double(outcome.All().commits)) << "a writer was starved";
+  }
+  if (Full()) EXPECT_GE(outcome.Throughput(), 0.6);
+}
+
+void Race(const std::string& name, const std::shared_ptr<BlobStore>& store, const Rounds& rounds, uint64_t usual) {
+  Outcome outcome = Run(store, rounds, Full() ? 10'000 : usual);
+  if (testing::Test::HasFailure()) return;
+  Print(name, outcome);
+  ExpectAllThereOnce(store, outcome);
+  ExpectFair(outcome);
+}
+
+TEST(EightWriters, ThreadsOverOneMemoryStore) {
+  auto store = std::make_shared<MemoryBlobStore>(Environment::Default());
+  std::vector<std::unique_ptr<RaceWriter>> writers;
+  for (uint64_t w = 0; w < kWriters; ++w) {
+    writers.push_back(std::make_unique<RaceWriter>(MustOpen(store, Racing()), w * kKeysApart));
+  }
+  auto rounds = [&](size_t count, uint64_t goal) {
+    std::vector<RaceFigures> figures(count);
+    std::vector<std::thread> threads;
+    for (size_t w = 0; w < count; ++w) {
+      threads.emplace_back([&, w] {
+        auto round = writers[w]->RunUntil(goal);
+        EXPECT_TRUE(round.ok()) << round.status();
+        if (round.ok()) figures[w] = *round;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return figures;
+  };
+  Race("memory", store, rounds, 2'000);
+}
+
+void RaceProcesses(const std::string& name, const std::shared_ptr<BlobStore>& store, const std::string& argument,
+                   uint64_t usual) {
+  MustOpen(store, Racing());
+  std::vector<std::unique_ptr<Peer>> writers;
+  for (uint64_t w = 0; w < kWriters; ++w) {
+    writers.push_back(std::make_unique<Peer>(std::vector{std::string("race"), argument, std::to_string(w * kKeysApart)}));
+  }
+  for (auto& writer : writers) writer->Expect("ready");
+  auto rounds = [&](size_t count, uint64_t goal) {
+    std::vector<RaceFigures> figures;
+    for (size_t w = 0; w < count; ++w) writers[w]->Tell("until " + std::to_string(goal));
+    for (size_t w = 0; w < count; ++w) figures.push_back(RaceFigures::Parse(writers[w]->Expect("round")));
+    return figures;
+  };
+  Race(name, store, rounds, usual);
+}
+
+TEST(EightWriters, ProcessesOverOneLocalDirectory) {
+  TempDirectory directory;
+  std::string path = directory.path() + "/collection";
+  RaceProcesses("local", std::make_shared<LocalBlobStore>(path, Environment::Default()), StoreArgument(path), 400);
+}
+
+TEST(EightWriters, ProcessesOverS3) {
+  ISOTHERM_NEEDS_SERVERS();
+  auto server = S3TestServer::Shared();
+  ASSERT_TRUE(server.ok()) << server.status();
+  S3Options options = (*server)->Options(UniqueName("eight"));
+  auto store = OpenStoreOf(StoreArgument(options));
+  ASSERT_TRUE(store.ok()) << store.status();
+  RaceProcesses("S3", *store, StoreArgument(options), 400);
+}
+
+}  // namespace
+}  // namespace isotherm
