@@ -2,6 +2,7 @@
 #   ARGS="…"          flags for the demo
 #   CMAKE_FLAGS="…"   more flags for the configure step
 #   FUZZ_SECONDS=60   time for all fuzz targets together
+#   SEEDS=1000        how many runs of the simulator
 #   PREFIX=/usr/local where `make install` puts things
 
 SHELL := /bin/bash
@@ -10,6 +11,7 @@ SHELL := /bin/bash
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+SEEDS ?= 1000
 JOBS ?= $(shell nproc)
 ARGS ?=
 # In continuous integration a warning is an error.
@@ -73,6 +75,10 @@ test-clang: servers ## All tests built by clang
 .PHONY: test-races
 test-races: build servers ## Writers racing for 1,000 commits each, on every store
 	@ISOTHERM_FULL=1 build/release/tests/engine_test --gtest_filter='*Race*'
+
+.PHONY: simulate
+simulate: build ## Run the simulator's seeds 1 to SEEDS; what was interrupted goes on
+	@build/release/tests/simulation/simulate --seeds 1..$(SEEDS) --jobs $(JOBS) --resume build/simulate.progress
 
 .PHONY: test-neon
 test-neon: ## The kernels cross-compiled for 64-bit ARM, tested under an emulator

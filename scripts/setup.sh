@@ -7,7 +7,8 @@ set -euo pipefail
 # CMake 3.25 and a C++20 compiler are the oldest that work; ccache and mold only make builds faster.
 build_packages=(
   g++ cmake ninja-build pkg-config git ca-certificates ccache mold
-  "libcurl4-openssl-dev|libcurl4-gnutls-dev" libssl-dev libxxhash-dev libroaring-dev zlib1g-dev libcli11-dev nlohmann-json3-dev
+  "libcurl4-openssl-dev|libcurl4-gnutls-dev" libssl-dev libxxhash-dev libroaring-dev zlib1g-dev libcli11-dev
+  nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev python3
 )
 # Python runs the tidiness and README tests; a virtual environment brings the compiler of the test servers.

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "tools/commands/command.h"
 #include "tools/commands/exit_code.h"
@@ -22,23 +23,33 @@ constexpr char kFooter[] =
     "Examples:\n"
     "  isotherm import ./movies vectors.npy --create --metric cosine --metadata texts.jsonl.gz\n"
     "  isotherm search ./movies --query queries.npy --row 0 -k 5 --metadata\n"
-    "  isotherm cp ./movies s3://bucket/movies\n"
+    "  isotherm search ./movies --query queries.npy --row 0 --as-of 2026-03-01T12:30:00Z\n"
+    "  isotherm log ./movies\n"
+    "  isotherm backup ./movies s3://bucket/movies\n"
     "  isotherm verify s3://bucket/movies\n\n"
     "'isotherm COMMAND --help' tells more.\n\n";
 
+struct Group {
+  const char* title;
+  std::vector<void (*)(CLI::App&, Chosen&)> commands;
+};
+
 void AddCommands(CLI::App& app, Chosen& chosen) {
-  AddCreate(app, chosen);
-  AddImport(app, chosen);
-  AddSearch(app, chosen);
-  AddGet(app, chosen);
-  AddScan(app, chosen);
-  AddStats(app, chosen);
-  AddLs(app, chosen);
-  AddCp(app, chosen);
-  AddVerify(app, chosen);
-  AddCompact(app, chosen);
-  AddBench(app, chosen);
-  AddCompletion(app, chosen);
+  const Group groups[] = {
+      {"Writing", {AddCreate, AddImport, AddSet, AddDelete, AddUndelete}},
+      {"Reading", {AddSearch, AddGet, AddScan, AddExport, AddStats}},
+      {"Versions", {AddLog, AddVersions, AddRollback, AddBranch, AddVacuum}},
+      {"Keeping it well", {AddCompact, AddVerify, AddBackup, AddRestore, AddRecover, AddLs, AddCp}},
+      {"This tool", {AddBench, AddCompletion}},
+  };
+  for (const Group& group : groups) {
+    size_t before = app.get_subcommands({}).size();
+    for (auto add : group.commands) add(app, chosen);
+    std::vector<CLI::App*> all = app.get_subcommands({});
+    for (size_t i = before; i < all.size(); ++i) {
+      if (!all[i]->get_group().empty()) all[i]->group(group.title);
+    }
+  }
 }
 
 // The exit code. Failures are printed on standard error.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/context_check.h"
+#include "base/planted.h"
 
 namespace isotherm {
 
@@ -108,6 +109,7 @@ Result<std::string> RetryBlobStore::Put(const Context& context, std::string_view
     if (!IsTransient(failure.code())) {
       if (lost.ok()) return failure;
       if (failure.code() == StatusCode::kConflict) ++ambiguous_conflicts_;
+      if (failure.code() == StatusCode::kConflict && Planted(Bug::kConflictIsSuccess)) return std::string("?");
       return AfterLostAnswer(failure, lost, conditional);
     }
     bool definite = conditional && options_.unavailable_is_definite && failure.code() == StatusCode::kUnavailable;

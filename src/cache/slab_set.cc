@@ -7,6 +7,7 @@
 
 #include "base/crc32c.h"
 #include "base/macros.h"
+#include "base/planted.h"
 
 namespace isotherm {
 
@@ -193,7 +194,7 @@ Status SlabSet::Read(const SlabLocation& location, std::span<char> out) {
     if (got < piece.size()) return Status::Corruption("the slab " + PathOf(location.slab->id) + " is cut off");
     crc = ExtendCrc32c(crc, {piece.data(), piece.size()});
   }
-  if (crc == location.crc32c) return Status::Ok();
+  if (crc == location.crc32c || Planted(Bug::kTrustedDiskCache)) return Status::Ok();
   return Status::Corruption("the slab " + PathOf(location.slab->id) + " is damaged at byte " +
                             std::to_string(location.offset));
 }

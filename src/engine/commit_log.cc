@@ -4,6 +4,7 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
+#include "base/planted.h"
 #include "engine/object_writer.h"
 
 namespace isotherm {
@@ -76,6 +77,7 @@ SwapResult CommitLog::Swap(const LoadedHead& base, Head next, const Context& con
   auto attempt = Attempt(context);
   if (attempt.ok()) return Landed(std::move(attempt).value());
   StatusCode code = attempt.status().code();
+  if (code == StatusCode::kConflict && Planted(Bug::kConflictIsLanded)) return Landed({next_, base_etag_, 0});
   // A definite failure that no other write explains: access denied, disk full.
   if (code != StatusCode::kConflict && !MayHaveHappened(code)) return {SwapOutcome::kLost, attempt.status(), {}};
   return Settle(context);
@@ -101,7 +103,8 @@ std::optional<SwapResult> CommitLog::Judge(LoadedHead found) {
                       {}};
   }
   const WriterSlot* slot = OwnSlot(found.head);
-  if (slot != nullptr && slot->last_sequence == sequence_ + 1) return Landed(std::move(found));
+  bool landed = slot != nullptr && (slot->last_sequence == sequence_ + 1 || Planted(Bug::kOldCommitIsThis));
+  if (landed && !Planted(Bug::kOwnCommitIsLost)) return Landed(std::move(found));
   if (found.etag == base_etag_) return std::nullopt;
   // A slot that would have this swap's time can't have been taken over before that is an hour old.
   if (slot == nullptr && found.head.commit_ms > next_.commit_ms + kSlotLeaseMs) {

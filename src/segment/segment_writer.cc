@@ -253,8 +253,8 @@ std::vector<float> SearchVector(std::span<const float> vector, Metric metric) {
   return out;
 }
 
-Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::string& name, std::span<const Row* const> rows,
-                                     const ByteSink& sink) {
+Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::string& name,
+                                     std::span<const Row* const> rows, const ByteSink& sink) {
   std::vector<std::vector<float>> vectors;
   std::vector<SegmentRow> segment_rows;
   std::vector<std::string> documents;

@@ -42,6 +42,13 @@ class Durability(unittest.TestCase):
         self.assertGreater(len(named), 4)
         self.assertEqual([], faults(Path(ROOT, PAGE).read_text(), tests_in(ROOT), named))
 
+    def test_every_planted_bug_is_listed(self):
+        header = Path(ROOT, "src/base/planted.h").read_text()
+        bugs = re.findall(r"^  k(\w+),", header, re.MULTILINE)
+        self.assertGreater(len(bugs), 1)
+        listed = re.findall(r"^\| `([A-Z]\w+)` \|", Path(ROOT, PAGE).read_text(), re.MULTILINE)
+        self.assertEqual([bug for bug in bugs if bug != "None"], listed)
+
     def test_a_wrong_page_is_found_out(self):
         good = "| D1 | a | `Suite.Name` |\n| D2 | b | the same |\n"
         self.assertEqual([], faults(good, {"Suite.Name"}, {2: "x_test.cc"}))

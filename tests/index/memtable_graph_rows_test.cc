@@ -62,7 +62,7 @@ TEST_F(MemtableGraphFilter, AFilterThatAcceptsAllFindsWhatNoneFinds) {
   const Accept all([](uint32_t) { return true; });
   for (size_t q = 0; q < 50; ++q) {
     const std::span<const float> query = VectorAt(queries(), q, kDimension);
-    EXPECT_EQ(Slots(SearchGraph(*graph_, query, 20, 0, &all)), Slots(SearchGraph(*graph_, query, 20)));
+    EXPECT_EQ(Slots(SearchGraph(*graph_, query, 20, 20, &all)), Slots(SearchGraph(*graph_, query, 20, 20)));
   }
 }
 

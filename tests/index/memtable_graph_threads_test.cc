@@ -86,16 +86,19 @@ INSTANTIATE_TEST_SUITE_P(All, MemtableGraphThreads,
 // The first rows make the entry, and races for it are the likeliest there.
 TEST(MemtableGraphThreads, ManySmallGraphsBeginAtOnce) {
   const std::vector<float> vectors = ClusteredVectors(32, 40, kDimension, 5);
-  for (uint64_t round = 0; round < 200; ++round) {
+  for (uint64_t round = 0; round < 500; ++round) {
     MemtableGraphOptions options = GraphOptions(kDimension);
     options.m = 2;
     options.ef_construction = 10;
     options.seed = round;
     MemtableGraph graph(options, nullptr);
     std::atomic<uint32_t> next{0};
+    std::atomic<int> ready{0};
     std::vector<std::thread> threads;
-    for (int t = 0; t < 4; ++t) {
+    for (int t = 0; t < 2; ++t) {
       threads.emplace_back([&] {
+        for (++ready; ready < 2;) {
+        }
         for (uint32_t slot = next.fetch_add(1); slot < 40; slot = next.fetch_add(1)) {
           ASSERT_TRUE(graph.Insert(slot, VectorAt(vectors, slot, kDimension)).ok());
         }

@@ -125,8 +125,7 @@ TEST(HostileBytes, DamagedRowsAndSegmentInfosAreReadWithinTheirBounds) {
   std::string row;
   PutRow(row, random.NextRow());
   std::vector<Row> rows = random.NextRows(3);
-  std::vector<const Row*> in_order{&rows[0], &rows[1], &rows[2]};
-  auto info = WriteFlatSegment(kSchema, "s", in_order, [](std::string_view) { return Status::Ok(); });
+  auto info = WriteFlatSegment(kSchema, "s", PointersTo(rows), [](std::string_view) { return Status::Ok(); });
   ASSERT_TRUE(info.ok());
   std::string segment;
   PutSegmentInfo(segment, *info);

@@ -92,4 +92,11 @@ class RandomRows {
   uint64_t next_key_ = 1;
 };
 
+// As segments are written: in this order.
+inline std::vector<const Row*> PointersTo(const std::vector<Row>& rows) {
+  std::vector<const Row*> pointers;
+  for (const Row& row : rows) pointers.push_back(&row);
+  return pointers;
+}
+
 }  // namespace isotherm

@@ -13,7 +13,8 @@ constexpr uint32_t kDimension = 3;
 
 SegmentInfo MakeInfo() {
   RandomRows random(1, kDimension, KeyType::kInteger);
-  auto info = WriteFlatSegment({kDimension, Metric::kL2, KeyType::kInteger, {}}, "segment-x", random.NextRows(10),
+  std::vector<Row> rows = random.NextRows(10);
+  auto info = WriteFlatSegment({kDimension, Metric::kL2, KeyType::kInteger, {}}, "segment-x", PointersTo(rows),
                                [](std::string_view) { return Status::Ok(); });
   EXPECT_TRUE(info.ok()) << info.status();
   return std::move(info).value();

@@ -32,7 +32,7 @@ struct Object {
 };
 
 SegmentInfo WriteFlat(const SegmentSchema& schema, const std::vector<Row>& rows, Object& object) {
-  auto info = WriteFlatSegment(schema, "segment-x", rows, object.sink);
+  auto info = WriteFlatSegment(schema, "segment-x", PointersTo(rows), object.sink);
   EXPECT_TRUE(info.ok()) << info.status();
   return std::move(info).value();
 }
@@ -278,11 +278,11 @@ TEST(SegmentWriter, ASinkThatFailsEndsTheWriting) {
     ++appends;
     return Status::Ok();
   };
-  ASSERT_TRUE(WriteFlatSegment(Schema(KeyType::kInteger), "s", rows, count).ok());
+  ASSERT_TRUE(WriteFlatSegment(Schema(KeyType::kInteger), "s", PointersTo(rows), count).ok());
   ASSERT_GT(appends, 3);
   for (int failing = 0; failing < appends; ++failing) {
     int at = 0;
-    auto written = WriteFlatSegment(Schema(KeyType::kInteger), "s", rows, [&](std::string_view) {
+    auto written = WriteFlatSegment(Schema(KeyType::kInteger), "s", PointersTo(rows), [&](std::string_view) {
       return at++ == failing ? Status::ResourceExhausted("full") : Status::Ok();
     });
     EXPECT_EQ(written.status().code(), StatusCode::kResourceExhausted);

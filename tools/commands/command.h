@@ -18,14 +18,26 @@ struct Chosen {
 
 void AddCreate(CLI::App& tool, Chosen& chosen);
 void AddImport(CLI::App& tool, Chosen& chosen);
+void AddExport(CLI::App& tool, Chosen& chosen);
+void AddSet(CLI::App& tool, Chosen& chosen);
+void AddDelete(CLI::App& tool, Chosen& chosen);
+void AddUndelete(CLI::App& tool, Chosen& chosen);
 void AddSearch(CLI::App& tool, Chosen& chosen);
 void AddGet(CLI::App& tool, Chosen& chosen);
 void AddScan(CLI::App& tool, Chosen& chosen);
 void AddStats(CLI::App& tool, Chosen& chosen);
-void AddLs(CLI::App& tool, Chosen& chosen);
-void AddCp(CLI::App& tool, Chosen& chosen);
-void AddVerify(CLI::App& tool, Chosen& chosen);
+void AddLog(CLI::App& tool, Chosen& chosen);
+void AddVersions(CLI::App& tool, Chosen& chosen);
+void AddBranch(CLI::App& tool, Chosen& chosen);
+void AddRollback(CLI::App& tool, Chosen& chosen);
 void AddCompact(CLI::App& tool, Chosen& chosen);
+void AddVacuum(CLI::App& tool, Chosen& chosen);
+void AddVerify(CLI::App& tool, Chosen& chosen);
+void AddLs(CLI::App& tool, Chosen& chosen);
+void AddBackup(CLI::App& tool, Chosen& chosen);
+void AddRestore(CLI::App& tool, Chosen& chosen);
+void AddRecover(CLI::App& tool, Chosen& chosen);
+void AddCp(CLI::App& tool, Chosen& chosen);
 void AddBench(CLI::App& tool, Chosen& chosen);
 void AddCompletion(CLI::App& tool, Chosen& chosen);
 

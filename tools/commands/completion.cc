@@ -26,6 +26,7 @@ struct CommandWords {
   std::vector<OptionWords> options;
   std::vector<CommandWords> commands;
   std::vector<std::string> values;  // that its positional argument can have; empty: files
+  bool place_first = false;         // a file, or another place, stands before the command below it
 };
 
 std::vector<std::string> Split(const std::string& text, char at) {
@@ -70,6 +71,7 @@ CommandWords Describe(const CLI::App& app, const std::string& path) {
     OptionWords described = Describe(*option);
     if (option->get_positional()) {
       words.values = described.choices;
+      words.place_first = described.choices.empty();
     } else {
       words.options.push_back(std::move(described));
     }
@@ -77,6 +79,7 @@ CommandWords Describe(const CLI::App& app, const std::string& path) {
   for (const CLI::App* command : app.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); })) {
     words.commands.push_back(Describe(*command, path.empty() ? command->get_name() : path + " " + command->get_name()));
   }
+  words.place_first = words.place_first && !words.commands.empty();
   return words;
 }
 
@@ -111,7 +114,7 @@ std::string Bash(const CommandWords& tool) {
                 choices + "' ;;\n";
     }
     words += "      '" + command.path + "') words='" + Join(Names(command), " ") + "'; flags='" + Join(flags, " ") +
-             "' ;;\n";
+             (command.place_first ? "'; files=yes ;;\n" : "' ;;\n");
   });
   return "# Completion of isotherm's command line for bash, printed by: isotherm completion bash\n"
          "_isotherm() {\n"
@@ -180,8 +183,9 @@ std::string ZshFunction(const CommandWords& command) {
   for (const CommandWords& sub : command.commands) {
     out += "    '" + sub.name + ":" + Quoted(sub.description, ":\\") + "'\n";
   }
-  out += "  )\n  _arguments -C" + arguments +
-         " \\\n    '1: :->command' \\\n    '*:: :->arguments'\n"
+  const std::string places = command.place_first ? "'1:argument:_files' \\\n    '2: :->command'" : "'1: :->command'";
+  out += "  )\n  _arguments -C" + arguments + " \\\n    " + places +
+         " \\\n    '*:: :->arguments'\n"
          "  case $state in\n"
          "    command) _describe command commands ;;\n"
          "    arguments) (( $+functions[" +

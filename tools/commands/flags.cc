@@ -1,8 +1,10 @@
 #include "tools/commands/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "base/macros.h"
+#include "tools/formats/time_text.h"
 
 namespace isotherm::tool {
 
@@ -30,6 +32,38 @@ void AddStore(CLI::App& command, StoreFlags& flags) {
       ->required();
   AddProfile(command, flags.profile);
 }
+
+void AddBranchFlag(CLI::App& command, std::string& branch) {
+  command.add_option("--branch", branch, "The branch to work on (default: the main one)")->type_name("NAME");
+}
+
+void AddCollection(CLI::App& command, StoreFlags& flags) {
+  AddStore(command, flags);
+  AddBranchFlag(command, flags.branch);
+}
+
+void AddReadCollection(CLI::App& command, StoreFlags& flags) {
+  AddCollection(command, flags);
+  command
+      .add_option("--as-of", flags.as_of,
+                  "The collection as it was: at this version, or at this time, as 2026-03-01T12:30:00Z")
+      ->type_name("VERSION|TIME")
+      ->check(CheckMoment);
+}
+
+Result<Moment> ParseMoment(const std::string& text) {
+  Moment moment;
+  if (text.find_first_not_of("0123456789") != std::string::npos) {
+    ASSIGN_OR_RETURN(moment.ms, formats::ParseTime(text));
+    if (moment.ms <= 0) return Status::InvalidArgument("'" + text + "' is before there were any versions");
+    return moment;
+  }
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), moment.version);
+  if (error == std::errc() && moment.version > 0) return moment;
+  return Status::InvalidArgument("'" + text + "' is no version; they are numbered from 1");
+}
+
+std::string CheckMoment(const std::string& text) { return ParseMoment(text).status().message(); }
 
 void AddCacheDir(CLI::App& command, std::string& cache_dir) {
   command.add_option("--cache-dir", cache_dir, "Keep what is read in this directory of the local disk, across runs")

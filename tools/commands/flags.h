@@ -15,11 +15,13 @@ class Option;
 
 namespace isotherm::tool {
 
-// Which store, and as how far away it is to behave.
+// Which store, as how far away it is to behave, and what is looked at there.
 struct StoreFlags {
   std::string uri;
   std::string profile = "none";
   std::string cache_dir;
+  std::string branch;
+  std::string as_of;  // a version or a time; empty: the newest version
 };
 
 struct SchemaFlags {
@@ -36,9 +38,22 @@ void AddJson(CLI::App& command, bool& json);
 // URI and --profile.
 void AddStore(CLI::App& command, StoreFlags& flags);
 void AddProfile(CLI::App& command, std::string& profile);
+void AddBranchFlag(CLI::App& command, std::string& branch);
+// The same and --branch.
+void AddCollection(CLI::App& command, StoreFlags& flags);
+// The same and --as-of, for commands that only read.
+void AddReadCollection(CLI::App& command, StoreFlags& flags);
 void AddCacheDir(CLI::App& command, std::string& cache_dir);
 // --metric, --key-type and --filter-column.
 void AddSchema(CLI::App& command, SchemaFlags& flags);
+
+// A version's number or a time, for CLI::Option::check: what is wrong with the text, or empty.
+std::string CheckMoment(const std::string& text);
+struct Moment {
+  uint64_t version = 0;
+  int64_t ms = 0;  // since 1970, when there is no version
+};
+Result<Moment> ParseMoment(const std::string& text);
 
 Result<CreateOptions> CreateOptionsOf(const SchemaFlags& flags);
 

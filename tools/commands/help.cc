@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <sstream>
+#include <string_view>
 
 namespace isotherm::tool {
 
@@ -29,6 +30,14 @@ std::string Wrap(const std::string& text) {
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter() { column_width(kNameColumns); }
+
+  // Without what CLI11 adds to the form of a flag that turns it off.
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    constexpr std::string_view kAddition = "{false}";
+    std::string name = CLI::Formatter::make_option_name(option, positional);
+    size_t at = name.find(kAddition);
+    return at == std::string::npos ? name : name.erase(at, kAddition.size());
+  }
 
   std::string make_option_opts(const CLI::Option* option) const override {
     // A positional's name says what it is.

@@ -21,6 +21,7 @@ struct Flags {
   formats::RowSourceOptions files;
   SchemaFlags schema;
   bool create = false;
+  bool upsert = false;
   bool compact = true;
   size_t batch = 10'000;
   bool json = false;
@@ -28,7 +29,8 @@ struct Flags {
 
 struct Report {
   uint64_t added = 0;
-  uint64_t found = 0;
+  uint64_t replaced = 0;
+  uint64_t found = 0;  // there already, and left as they are
   int64_t import_ns = 0;
   bool compacted = false;
   int64_t compact_ns = 0;
@@ -58,13 +60,17 @@ bool NeedsCompaction(const CollectionStats& stats) {
   return stats.inline_rows > 0 || !(one_flat || all_cells);
 }
 
+uint64_t Written(const Report& report) { return report.added + report.replaced; }
+
+double Rate(const Report& report) {
+  return Written(report) == 0 ? 0 : static_cast<double>(Written(report)) / Seconds(report.import_ns);
+}
+
 std::string Text(const Flags& flags, const Report& report) {
   std::string text =
       "imported " + Plural(report.added, "row", "rows") + " in " + terminal::FormatDuration(report.import_ns);
-  if (report.added > 0) {
-    double rate = static_cast<double>(report.added) / Seconds(report.import_ns);
-    text += " (" + terminal::FormatNumber(rate) + " rows/s)";
-  }
+  if (Written(report) > 0) text += " (" + terminal::FormatNumber(Rate(report)) + " rows/s)";
+  if (report.replaced > 0) text += ", replaced " + terminal::FormatCount(report.replaced);
   if (report.found > 0) text += ", found " + terminal::FormatCount(report.found) + " there already";
   text += "\n";
   if (report.compacted) {
@@ -78,9 +84,10 @@ std::string Text(const Flags& flags, const Report& report) {
 formats::Json ToJson(const Flags& flags, const Report& report) {
   return {{"uri", flags.store.uri},
           {"rows_added", report.added},
+          {"rows_replaced", report.replaced},
           {"rows_found", report.found},
           {"import_seconds", Seconds(report.import_ns)},
-          {"rows_per_second", report.added == 0 ? 0 : static_cast<double>(report.added) / Seconds(report.import_ns)},
+          {"rows_per_second", Rate(report)},
           {"compacted", report.compacted},
           {"compact_seconds", Seconds(report.compact_ns)},
           {"rows", report.stats.rows},
@@ -100,7 +107,7 @@ Result<int> Run(const Flags& flags) {
   int64_t begin_ns = NowNs();
   bar.Begin("importing", source->total(),
             source->counts_rows() ? terminal::ProgressUnit::kCount : terminal::ProgressUnit::kBytes);
-  BatchImport import(*collection, *source);
+  BatchImport import(*collection, *source, flags.upsert ? ImportMode::kUpsert : ImportMode::kInsert);
   while (true) {
     auto more = import.Next(flags.batch);
     if (!more.ok()) {
@@ -112,7 +119,7 @@ Result<int> Run(const Flags& flags) {
     bar.Update(source->done());
   }
   report.added = import.added();
-  report.found = import.found();
+  (flags.upsert ? report.replaced : report.found) = import.found();
   report.import_ns = NowNs() - begin_ns;
   if (flags.compact && NeedsCompaction(collection->Stats())) {
     begin_ns = NowNs();
@@ -136,8 +143,8 @@ void AddFileFlags(CLI::App& command, formats::RowSourceOptions& files) {
   command
       .add_option("FILE", files.path,
                   "Vectors (.npy of n x dimension numbers, .fvecs, .bvecs) or JSON lines, also .gz: "
-                  "{\"key\": 7, \"vector\": [0.5, ...], \"metadata\": {...}, \"payload\": \"...\"}; other fields "
-                  "are metadata too")
+                  "{\"key\": 7, \"vector\": [0.5, ...], \"metadata\": {...}, \"payload\": \"...\", "
+                  "\"expires_at_ms\": ...}; other fields are metadata too. '-' is standard input")
       ->required();
   command.add_option("--ids", files.ids, "The keys of the vectors: .npy of integers. Without, rows are numbered")
       ->type_name("FILE.npy");
@@ -155,31 +162,39 @@ void AddFileFlags(CLI::App& command, formats::RowSourceOptions& files) {
       ->capture_default_str();
   command.add_option("--payload-field", files.payload_field, "The field of the JSON lines that is the payload")
       ->type_name("NAME");
+  command
+      .add_option("--expiry-field", files.expiry_field,
+                  "The field of the JSON lines that tells when the row expires, in milliseconds since 1970 (default: "
+                  "expires_at_ms where they are all of the row, none where they are --metadata)")
+      ->type_name("NAME");
   command.add_option("--limit", files.limit, "Only the first N rows")->type_name("N");
 }
 
 constexpr char kExamples[] =
     "  isotherm import ./movies vectors.npy --create --metric cosine --metadata texts.jsonl.gz --payload-field text\n"
     "  isotherm import ./movies more.npy --first-key 20000\n"
+    "  isotherm import ./movies changed.jsonl --upsert\n"
     "  isotherm import ./sift base.fvecs --create --metric l2 --limit 100000\n"
     "  isotherm scan ./movies | isotherm import ./copy - --create --metric cosine\n\n"
     "Each batch is one commit. An import that was interrupted is begun again by the same command: rows whose keys are\n"
     "there already are found and compared (the first and last of each batch), and what is missing is added. A row "
     "with\n"
-    "the key of another row is an error; rows are never changed, doubled or left out.\n";
+    "the key of another row is an error; rows are never changed, doubled or left out. With --upsert a row takes the\n"
+    "place of the one with its key, whole: vector, metadata, payload and expiry.\n";
 
 }  // namespace
 
 void AddImport(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = AddCommand(tool, "import", "Add the rows of files to a collection", kExamples);
-  AddStore(*command, flags->store);
+  AddCollection(*command, flags->store);
   AddFileFlags(*command, flags->files);
   command->add_flag("--create", flags->create, "Create the collection, with the file's dimension, if there is none");
   AddSchema(*command, flags->schema);
   for (const char* name : {"--metric", "--key-type", "--filter-column"}) {
     command->get_option(name)->needs(command->get_option("--create"));
   }
+  command->add_flag("--upsert", flags->upsert, "Replace rows whose keys are there already");
   command->add_option("--batch", flags->batch, "Rows a commit")
       ->type_name("N")
       ->check(CLI::Range(size_t{1}, size_t{10'000'000}).description(""))

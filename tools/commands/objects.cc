@@ -1,5 +1,6 @@
 // ls and cp: a collection as the objects of a store.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <map>
 
 #include "base/macros.h"
@@ -45,22 +46,47 @@ Result<std::vector<Object>> ListObjects(BlobStore& store) {
   }
 }
 
+// "version 12" of "version-000000000000000c-…", empty of any other name.
+std::string VersionText(std::string_view name) {
+  constexpr std::string_view kPrefix = "version-";
+  constexpr int kHexadecimal = 16;
+  if (!name.starts_with(kPrefix)) return {};
+  name.remove_prefix(kPrefix.size());
+  uint64_t version = 0;
+  auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), version, kHexadecimal);
+  if (error != std::errc() || end == name.data() + name.size() || *end != '-') return {};
+  return "version " + std::to_string(version);
+}
+
+// By its name alone. docs/format.md lists them.
+std::string KindOf(std::string_view name) {
+  if (name == "head" || name == "routing") return std::string(name);
+  if (std::string version = VersionText(name); !version.empty()) return version;
+  for (const char* kind : {"segment", "routing", "deletions", "lease"}) {
+    if (name.starts_with(std::string(kind) + "-")) return kind;
+  }
+  constexpr std::string_view kBranches = "branches/";
+  size_t slash = name.find('/', kBranches.size());
+  if (!name.starts_with(kBranches) || slash == std::string_view::npos) return "unknown";
+  std::string branch(name.substr(kBranches.size(), slash - kBranches.size()));
+  return KindOf(name.substr(slash + 1)) + " of branch '" + branch + "'";
+}
+
 // By the collection's own account of its parts.
-void Describe(const CollectionStats& stats, std::vector<Object>& objects) {
+void Describe(const StoreFlags& store, const CollectionStats& stats, std::vector<Object>& objects) {
   std::map<std::string, const SegmentStats*> segments;
   for (const SegmentStats& segment : stats.segments) segments[segment.name] = &segment;
+  const std::string head = store.branch.empty() ? "head" : "branches/" + store.branch + "/head";
   for (Object& object : objects) {
     auto segment = segments.find(object.name);
+    object.what = KindOf(object.name);
     if (segment != segments.end()) {
       object.what = segment->second->kind + " segment";
       object.rows = segment->second->rows;
-    } else if (object.name == "head") {
-      object.what = "head";
+    } else if (object.what == "segment") {
+      object.what = "segment of others";
+    } else if (object.name == head) {
       object.rows = stats.inline_rows;
-    } else if (object.name.starts_with("routing")) {
-      object.what = "routing";
-    } else {
-      object.what = "not in use";
     }
   }
 }
@@ -95,12 +121,12 @@ std::string Text(const std::vector<Object>& objects, bool is_collection) {
 Result<int> RunLs(const LsFlags& flags) {
   ASSIGN_OR_RETURN(std::shared_ptr<BlobStore> store, OpenStore(flags.store.uri, flags.store.profile));
   ASSIGN_OR_RETURN(std::vector<Object> objects, ListObjects(*store));
-  Options options;
-  options.read_only = true;
-  auto collection = Open(store, options);
+  auto collection = OpenToRead(flags.store);
   // A store without a collection, or with a damaged one, has objects all the same.
   if (collection.ok()) {
-    Describe((*collection)->Stats(), objects);
+    Describe(flags.store, (*collection)->Stats(), objects);
+  } else if (!flags.store.branch.empty() || !flags.store.as_of.empty()) {
+    return collection.status();
   } else if (collection.status().code() != StatusCode::kNotFound) {
     PrintNote(collection.status().message());
   }
@@ -144,11 +170,14 @@ Result<int> RunCp(const CpFlags& flags) {
 
 void AddLs(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<LsFlags>();
-  CLI::App* command = AddCommand(tool, "ls", "List the objects of a collection, or of any store",
-                                 "  isotherm ls ./movies\n"
-                                 "  isotherm ls s3://bucket\n\n"
-                                 "Objects 'not in use' are what compactions replaced or crashes left.\n");
-  AddStore(*command, flags->store);
+  CLI::App* command =
+      AddCommand(tool, "ls", "List the objects of a collection, or of any store",
+                 "  isotherm ls ./movies\n"
+                 "  isotherm ls s3://bucket\n\n"
+                 "A 'segment of others' is not of the version that is looked at: older ones need it,\n"
+                 "or branches, or it was left by a crash. 'isotherm vacuum --dry-run --json' names what\n"
+                 "nothing needs.\n");
+  AddReadCollection(*command, flags->store);
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] { chosen.run = [flags] { return RunLs(*flags); }; });
 }
@@ -159,7 +188,8 @@ void AddCp(CLI::App& tool, Chosen& chosen) {
       AddCommand(tool, "cp", "Copy a collection from one store to another",
                  "  isotherm cp ./movies s3://bucket/movies\n"
                  "  isotherm cp s3://bucket/movies file:///backup/movies\n\n"
-                 "Copies what the newest version needs and nothing else. TO must hold no collection. It\n"
+                 "Copies what the newest version needs and nothing else. TO must hold no collection (for\n"
+                 "copies that are brought up to date, see 'backup'). It\n"
                  "becomes one at the very end: a copy that was interrupted is begun again by the same\n"
                  "command.\n");
   command->add_option("FROM", flags->from, "The collection")->required();

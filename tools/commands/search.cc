@@ -133,14 +133,15 @@ constexpr char kExamples[] =
     "  isotherm search ./movies --vector '[0.1, 0.7, 0.2]' -k 5\n"
     "  isotherm search ./movies --query queries.npy --row 3 --metadata --payload\n"
     "  isotherm search s3://bucket/movies --query queries.npy --out keys.npy --truth groundtruth.npy\n"
-    "  isotherm search ./movies --query queries.npy --truth exact --probes 40\n";
+    "  isotherm search ./movies --query queries.npy --truth exact --probes 40\n"
+    "  isotherm search ./movies --query queries.npy --row 3 --as-of 2026-03-01T12:30:00Z\n";
 
 }  // namespace
 
 void AddSearch(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = AddCommand(tool, "search", "Find the rows whose vectors are nearest", kExamples);
-  AddStore(*command, flags->store);
+  AddReadCollection(*command, flags->store);
   AddCacheDir(*command, flags->store.cache_dir);
   command->add_option("--vector", flags->vector, "The query: a JSON array of numbers")->type_name("'[...]'");
   CLI::Option* file = command->add_option("--query", flags->query_file, "A file of queries: .npy, .fvecs or .bvecs");

@@ -7,6 +7,23 @@
 
 namespace isotherm::tool {
 
+namespace {
+
+Result<std::unique_ptr<Collection>> OpenReader(const StoreFlags& flags, int64_t lease_ms, const Context& context) {
+  Options options;
+  options.read_only = true;
+  options.lease_ms = lease_ms;
+  if (flags.as_of.empty()) return OpenCollection(flags, std::move(options), context);
+  ASSIGN_OR_RETURN(Moment moment, ParseMoment(flags.as_of));
+  options.as_of_version = moment.version;
+  options.as_of_ms = moment.ms;
+  auto collection = OpenCollection(flags, std::move(options), context);
+  if (collection.ok()) return collection;
+  return collection.status().WithContext("as of " + flags.as_of);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<BlobStore>> OpenStore(const std::string& uri, const std::string& profile) {
   ASSIGN_OR_RETURN(std::shared_ptr<BlobStore> store, OpenBlobStore(uri));
   return SimulateLatency(std::move(store), profile);
@@ -15,13 +32,33 @@ Result<std::shared_ptr<BlobStore>> OpenStore(const std::string& uri, const std::
 Result<std::unique_ptr<Collection>> OpenCollection(const StoreFlags& flags, Options options, const Context& context) {
   ASSIGN_OR_RETURN(std::shared_ptr<BlobStore> store, OpenStore(flags.uri, flags.profile));
   options.cache_dir = flags.cache_dir;
-  return Open(std::move(store), options, context);
+  options.branch = flags.branch;
+  // A command that failed leaves nothing half-done to be committed behind its back.
+  options.commit_on_close = false;
+  auto collection = Open(std::move(store), options, context);
+  if (flags.branch.empty() || collection.ok()) return collection;
+  return collection.status().WithContext("branch '" + flags.branch + "'");
 }
 
 Result<std::unique_ptr<Collection>> OpenToRead(const StoreFlags& flags, const Context& context) {
-  Options options;
-  options.read_only = true;
-  return OpenCollection(flags, std::move(options), context);
+  return OpenReader(flags, 0, context);
+}
+
+Result<std::unique_ptr<Collection>> OpenToReadAtLength(const StoreFlags& flags) {
+  constexpr int64_t kLeaseMs = 24 * 60 * 60 * 1000;  // if it is killed, and can't end the lease
+  auto leased = OpenReader(flags, kLeaseMs, {});
+  StatusCode code = leased.status().code();
+  if (code != StatusCode::kAccessDenied && code != StatusCode::kIoError) return leased;
+  return OpenReader(flags, 0, {});
+}
+
+Status CommitSettled(Collection& collection) {
+  constexpr int kAttempts = 5;
+  Status status = collection.Commit();
+  for (int attempt = 1; status.code() == StatusCode::kUnknown && attempt < kAttempts; ++attempt) {
+    status = collection.Commit();
+  }
+  return status;
 }
 
 Result<std::string> ProfileLine(const std::string& profile) {
@@ -38,6 +75,16 @@ Result<Key> ParseKey(const std::string& text, KeyType type) {
     return Status::InvalidArgument("key '" + text + "': this collection's keys are integers from 0 to 2^64 - 1");
   }
   return Key(number);
+}
+
+Result<std::vector<Key>> ParseKeys(const std::vector<std::string>& texts, KeyType type) {
+  std::vector<Key> keys;
+  keys.reserve(texts.size());
+  for (const std::string& text : texts) {
+    ASSIGN_OR_RETURN(Key key, ParseKey(text, type));
+    keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
 const char* KeyTypeName(KeyType type) { return type == KeyType::kString ? "string" : "int"; }

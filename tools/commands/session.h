@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "isotherm/collection.h"
 #include "isotherm/stores.h"
@@ -12,15 +13,22 @@
 namespace isotherm::tool {
 
 Result<std::shared_ptr<BlobStore>> OpenStore(const std::string& uri, const std::string& profile);
+// For writing; `flags.as_of` is not looked at.
 Result<std::unique_ptr<Collection>> OpenCollection(const StoreFlags& flags, Options options,
                                                    const Context& context = {});
 Result<std::unique_ptr<Collection>> OpenToRead(const StoreFlags& flags, const Context& context = {});
+// The same for what takes long: no vacuum removes the version until it is closed, if the store can be written to.
+Result<std::unique_ptr<Collection>> OpenToReadAtLength(const StoreFlags& flags);
+
+// Commits, and asks again where the outcome is not known.
+Status CommitSettled(Collection& collection);
 
 // "latency: …", for whatever prints times or costs.
 Result<std::string> ProfileLine(const std::string& profile);
 
 // `text` as a key of a collection with keys of this type.
 Result<Key> ParseKey(const std::string& text, KeyType type);
+Result<std::vector<Key>> ParseKeys(const std::vector<std::string>& texts, KeyType type);
 const char* KeyTypeName(KeyType type);  // "int", "string"
 
 int64_t NowNs();

@@ -27,13 +27,16 @@ formats::Json ToJson(const Flags& flags, const CollectionStats& stats) {
     segments.push_back({{"name", segment.name},
                         {"kind", segment.kind},
                         {"rows", segment.rows},
+                        {"deleted", segment.deleted},
                         {"entries", segment.entries},
                         {"cells", segment.cells},
                         {"bytes", segment.bytes}});
   }
   return {{"uri", flags.store.uri},
+          {"branch", flags.store.branch},
           {"version", stats.version},
           {"rows", stats.rows},
+          {"soft_deleted_rows", stats.soft_deleted_rows},
           {"dimension", stats.dimension},
           {"metric", MetricName(stats.metric)},
           {"key_type", KeyTypeName(stats.key_type)},
@@ -55,6 +58,7 @@ std::string Text(const Flags& flags, const CollectionStats& stats) {
       {"collection", flags.store.uri},
       {"version", std::to_string(stats.version)},
       {"rows", FormatCount(stats.rows)},
+      {"softly deleted", FormatCount(stats.soft_deleted_rows)},
       {"dimension", std::to_string(stats.dimension)},
       {"metric", MetricName(stats.metric)},
       {"keys", KeyTypeName(stats.key_type)},
@@ -64,19 +68,21 @@ std::string Text(const Flags& flags, const CollectionStats& stats) {
                                        std::to_string(stats.default_probes)},
       {"stored", FormatBytes(stats.stored_bytes)},
   };
+  if (!flags.store.branch.empty()) fields.insert(fields.begin() + 1, {"branch", flags.store.branch});
   terminal::Table table({{"part"},
                          {"kind"},
                          {"rows", terminal::Align::kRight},
+                         {"deleted", terminal::Align::kRight},
                          {"with copies", terminal::Align::kRight},
                          {"cells", terminal::Align::kRight},
                          {"size", terminal::Align::kRight}});
-  table.AddRow({"head", "head", FormatCount(stats.inline_rows), "", "", FormatBytes(stats.head_bytes)});
+  table.AddRow({"head", "head", FormatCount(stats.inline_rows), "", "", "", FormatBytes(stats.head_bytes)});
   if (stats.routing_generation > 0) {
-    table.AddRow({"routing", "routing", "", "", FormatCount(stats.cells), FormatBytes(stats.routing_bytes)});
+    table.AddRow({"routing", "routing", "", "", "", FormatCount(stats.cells), FormatBytes(stats.routing_bytes)});
   }
   for (const SegmentStats& segment : stats.segments) {
-    table.AddRow({segment.name, segment.kind, FormatCount(segment.rows), FormatCount(segment.entries),
-                  FormatCount(segment.cells), FormatBytes(segment.bytes)});
+    table.AddRow({segment.name, segment.kind, FormatCount(segment.rows), FormatCount(segment.deleted),
+                  FormatCount(segment.entries), FormatCount(segment.cells), FormatBytes(segment.bytes)});
   }
   return terminal::Fields(fields) + "\n" + table.ToString();
 }
@@ -98,8 +104,9 @@ void AddStats(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = AddCommand(tool, "stats", "What a collection is and how its rows are stored",
                                  "  isotherm stats ./movies\n"
-                                 "  isotherm stats s3://bucket/movies --json\n");
-  AddStore(*command, flags->store);
+                                 "  isotherm stats s3://bucket/movies --json\n"
+                                 "  isotherm stats ./movies --as-of 12\n");
+  AddReadCollection(*command, flags->store);
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] { chosen.run = [flags] { return Run(*flags); }; });
 }

@@ -63,7 +63,7 @@ Result<int> RunVerify(const VerifyFlags& flags) {
         terminal::FormatDuration(took_ns) + "\n");
   if (!report.orphans.empty()) {
     Print(Plural(report.orphans.size(), "object is", "objects are") +
-          " not in use (harmless; 'isotherm ls' names them)\n");
+          " not in use (harmless; 'isotherm vacuum' removes them)\n");
   }
   return clean ? kExitOk : kExitBadAnswer;
 }
@@ -103,17 +103,19 @@ void AddVerify(CLI::App& tool, Chosen& chosen) {
   CLI::App* command = AddCommand(tool, "verify", "Check every checksum and reference of a collection",
                                  "  isotherm verify s3://bucket/movies && echo sound\n\n"
                                  "Ends with 1, and a line a problem, when something is wrong.\n");
-  AddStore(*command, flags->store);
+  AddReadCollection(*command, flags->store);
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] { chosen.run = [flags] { return RunVerify(*flags); }; });
 }
 
 void AddCompact(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<CompactFlags>();
-  CLI::App* command = AddCommand(tool, "compact", "Arrange all rows anew, so that a search reads few of them",
-                                 "  isotherm compact ./movies\n\n"
-                                 "Readers and writers go on meanwhile.\n");
-  AddStore(*command, flags->store);
+  CLI::App* command =
+      AddCommand(tool, "compact", "Arrange all rows anew, so that a search reads few of them",
+                 "  isotherm compact ./movies\n\n"
+                 "Readers and writers go on meanwhile. Deleted and expired rows are left out. What was\n"
+                 "replaced stays until a vacuum removes the versions that need it.\n");
+  AddCollection(*command, flags->store);
   command->add_option("--cells", flags->options.cells, "How many groups the rows are put in (default: by their number)")
       ->type_name("N");
   command->add_option("--seed", flags->options.seed, "Of the grouping: the same seed and rows give the same cells")

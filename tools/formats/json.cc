@@ -1,5 +1,6 @@
 #include "tools/formats/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -14,6 +15,7 @@ namespace {
 constexpr int kMaxDepth = 100;
 constexpr char kMetadataMember[] = "metadata";
 constexpr char kBase64Suffix[] = "_base64";
+constexpr int64_t kLatestMs = std::numeric_limits<int64_t>::max();
 
 // Values are walked and destroyed recursively, so what comes from outside must not nest deeply.
 Status CheckDepth(std::string_view text) {
@@ -87,14 +89,19 @@ Status AddField(const std::string& name, const Json& json, Metadata& metadata) {
   return Status::Ok();
 }
 
-Result<std::string> PayloadFromJson(const Json& json, bool base64) {
+// What a payload means is its owner's matter: anything but a string is kept as its JSON text.
+std::string PayloadFromJson(const Json& json) { return json.is_string() ? json.get<std::string>() : DumpJson(json); }
+
+Result<std::string> BytesFromJson(const Json& json) {
   if (!json.is_string()) {
-    // What a payload means is its owner's matter: anything but a string is kept as its JSON text.
-    if (base64) return Status::InvalidArgument("a " + std::string(TypeOf(json)) + "; a base64 string is wanted");
-    return DumpJson(json);
+    return Status::InvalidArgument("a " + std::string(TypeOf(json)) + "; a base64 string is wanted");
   }
-  const std::string& text = json.get_ref<const std::string&>();
-  return base64 ? DecodeBase64(text) : Result<std::string>(text);
+  return DecodeBase64(json.get_ref<const std::string&>());
+}
+
+bool IsHeld(const Value& value) {
+  if (value.type() == Value::Type::kFloat) return std::isfinite(value.as_float());
+  return value.type() != Value::Type::kString || IsUtf8(value.as_string());
 }
 
 }  // namespace
@@ -121,7 +128,8 @@ Json JsonOf(float number) {
   auto end = std::to_chars(buffer, buffer + sizeof(buffer), number).ptr;
   double shortest = number;
   std::from_chars(buffer, end, shortest);
-  return shortest;
+  // Read as a double and then made a float, a decimal may be rounded twice.
+  return static_cast<float>(shortest) == number ? shortest : number;
 }
 
 Json JsonOf(const std::vector<float>& numbers) {
@@ -187,7 +195,12 @@ Status AddMetadata(const Json& object, Metadata& metadata) {
 
 Json RowToJson(const Row& row, const RowFields& fields) {
   Json json = Json::object();
-  json[fields.key] = JsonOf(row.key);
+  if (row.key.type() == KeyType::kString && !IsUtf8(row.key.text())) {
+    json[fields.key + kBase64Suffix] = EncodeBase64(row.key.text());
+  } else {
+    json[fields.key] = JsonOf(row.key);
+  }
+  if (row.expires_at_ms != 0) json[fields.expiry] = row.expires_at_ms;
   if (!row.vector.empty()) json[fields.vector] = JsonOf(row.vector);
   if (!row.metadata.empty()) json[kMetadataMember] = JsonOf(row.metadata);
   if (row.payload.empty()) return json;
@@ -199,6 +212,26 @@ Json RowToJson(const Row& row, const RowFields& fields) {
   return json;
 }
 
+Status CheckHeldByJson(const Metadata& metadata) {
+  for (const auto& [name, value] : metadata) {
+    bool held = IsUtf8(name) && IsHeld(value);
+    if (value.type() == Value::Type::kArray) {
+      held = held && std::all_of(value.as_array().begin(), value.as_array().end(), IsHeld);
+    }
+    if (!held) {
+      return Status::InvalidArgument(
+          "field '" + name + "' holds a number that is not finite or a text that is no UTF-8, which JSON can't");
+    }
+  }
+  return Status::Ok();
+}
+
+Result<int64_t> ExpiryFromJson(const Json& json) {
+  if (json.is_number_unsigned() && json.get<uint64_t>() <= static_cast<uint64_t>(kLatestMs)) return json.get<int64_t>();
+  return Status::InvalidArgument("the expiry is " + DumpJson(json) +
+                                 "; milliseconds since 1970 are wanted, or 0 for never");
+}
+
 Result<ParsedRow> RowFromJson(const Json& json, const RowFields& fields) {
   if (!json.is_object()) return Status::InvalidArgument("a " + std::string(TypeOf(json)) + "; an object is wanted");
   ParsedRow parsed;
@@ -206,11 +239,22 @@ Result<ParsedRow> RowFromJson(const Json& json, const RowFields& fields) {
     if (name == fields.key) {
       ASSIGN_OR_RETURN(parsed.row.key, KeyFromJson(value));
       parsed.has_key = true;
+    } else if (name == fields.key + kBase64Suffix) {
+      auto key = BytesFromJson(value);
+      RETURN_IF_ERROR(key.status().WithContext("'" + name + "'"));
+      parsed.row.key = Key(std::move(key).value());
+      parsed.has_key = true;
+    } else if (name == fields.expiry) {
+      ASSIGN_OR_RETURN(parsed.row.expires_at_ms, ExpiryFromJson(value));
+    } else if (name == kRowVersionMember) {
+      continue;
     } else if (name == fields.vector) {
       ASSIGN_OR_RETURN(parsed.row.vector, FloatsFromJson(value));
       parsed.has_vector = true;
-    } else if (name == fields.payload || name == fields.payload + kBase64Suffix) {
-      auto payload = PayloadFromJson(value, name != fields.payload);
+    } else if (name == fields.payload) {
+      parsed.row.payload = PayloadFromJson(value);
+    } else if (name == fields.payload + kBase64Suffix) {
+      auto payload = BytesFromJson(value);
       RETURN_IF_ERROR(payload.status().WithContext("'" + name + "'"));
       parsed.row.payload = std::move(payload).value();
     } else if (name == kMetadataMember && value.is_object()) {

@@ -40,11 +40,21 @@ struct RowFields {
   std::string key = "key";
   std::string vector = "vector";
   std::string payload = "payload";
+  std::string expiry = "expires_at_ms";
 };
 
-// {"key": 7, "vector": [0.5, …], "metadata": {…}, "payload": "…"}. A payload that is no UTF-8 comes as
-// "payload_base64". Only what the row has is written.
+// {"key": 7, "expires_at_ms": 1790000000000, "vector": [0.5, …], "metadata": {…}, "payload": "…"}. A key or a payload
+// that is no UTF-8 comes as "key_base64", "payload_base64". Only what the row has is written.
 Json RowToJson(const Row& row, const RowFields& fields = {});
+// Its version, which is no part of its content: a reader of rows leaves it aside.
+inline constexpr char kRowVersionMember[] = "row_version";
+
+// What JSON can't hold as it is: numbers that are not finite, and texts in the metadata that are no UTF-8. Names the
+// field.
+Status CheckHeldByJson(const Metadata& metadata);
+
+// Milliseconds since 1970: an integer of at least 0.
+Result<int64_t> ExpiryFromJson(const Json& json);
 
 struct ParsedRow {
   Row row;

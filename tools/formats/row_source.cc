@@ -136,6 +136,9 @@ class MatrixSource : public RowSource {
     if (std::optional<Json> payload = Extract(object, options_.payload_field)) {
       row.payload = payload->is_string() ? payload->get<std::string>() : DumpJson(*payload);
     }
+    if (std::optional<Json> expiry = Extract(object, options_.expiry_field)) {
+      ASSIGN_OR_RETURN(row.expires_at_ms, ExpiryFromJson(*expiry));
+    }
     return AddMetadata(object, row.metadata);
   }
 
@@ -164,6 +167,7 @@ class JsonSource : public RowSource {
     source->fields_.vector = options.vector_field;
     if (!options.key_field.empty()) source->fields_.key = options.key_field;
     if (!options.payload_field.empty()) source->fields_.payload = options.payload_field;
+    if (!options.expiry_field.empty()) source->fields_.expiry = options.expiry_field;
     std::error_code none;
     uintmax_t bytes = std::filesystem::file_size(options.path, none);
     source->bytes_ = none ? 0 : bytes;

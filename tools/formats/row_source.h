@@ -22,10 +22,12 @@ struct RowSourceOptions {
   std::string ids;       // .npy of integers: the keys. Without: first_key, first_key + 1, …
   std::string metadata;  // JSON lines, one object a row
   uint64_t first_key = 0;
-  // Fields of the JSON lines. For metadata beside a file of vectors, empty means that no field is the key or payload.
+  // Fields of the JSON lines. For metadata beside a file of vectors, empty means that no field is the key, the payload
+  // or the expiry.
   std::string key_field;
   std::string vector_field = "vector";
   std::string payload_field;
+  std::string expiry_field;
   uint64_t limit = kAllRows;  // only the first rows
 };
 

@@ -34,8 +34,11 @@ class Scanner {
     return number;
   }
 
-  void Expect(char wanted) { Expect(wanted, wanted); }
-  void Expect(char wanted, char instead) { ok_ = ok_ && (Take(wanted) || Take(instead)); }
+  // One of these characters.
+  void Expect(std::string_view choices) {
+    ok_ = ok_ && !text_.empty() && choices.find(text_.front()) != std::string_view::npos;
+    if (ok_) text_.remove_prefix(1);
+  }
 
   bool Take(char wanted) {
     if (!ok_ || text_.empty() || text_.front() != wanted) return false;
@@ -45,13 +48,12 @@ class Scanner {
 
   // Behind the decimal point; at least one digit, of which three count.
   int Milliseconds() {
-    int ms = Digits(1) * 100;
-    for (int weight : {10, 1, 0}) {
-      while (ok_ && !text_.empty() && text_.front() >= '0' && text_.front() <= '9') {
-        ms += Digits(1) * weight;
-        if (weight > 0) break;
-      }
-    }
+    int ms = 0;
+    int weight = 100;
+    do {
+      ms += Digits(1) * weight;
+      weight /= 10;
+    } while (ok_ && !text_.empty() && text_.front() >= '0' && text_.front() <= '9');
     return ms;
   }
 
@@ -64,9 +66,9 @@ class Scanner {
 std::optional<int64_t> ScanZone(Scanner& in) {
   if (in.Take('Z') || in.Take('z')) return 0;
   const bool behind = in.Take('-');
-  if (!behind) in.Expect('+');
+  if (!behind) in.Expect("+");
   int hours = in.Digits(2);
-  in.Expect(':');
+  in.Expect(":");
   int minutes = in.Digits(2);
   if (!in.done() || hours > 23 || minutes > 59) return std::nullopt;
   int64_t ms = hours * kHourMs + minutes * kMinuteMs;
@@ -90,18 +92,19 @@ std::string FormatTime(int64_t ms) {
 }
 
 Result<int64_t> ParseTime(std::string_view text) {
-  Status wrong = Status::InvalidArgument("'" + std::string(text) + "' is no time; wanted is one as 2026-03-01T12:30:00Z");
+  Status wrong =
+      Status::InvalidArgument("'" + std::string(text) + "' is no time; wanted is one as 2026-03-01T12:30:00Z");
   Scanner in(text);
   const int year = in.Digits(4);
-  in.Expect('-');
+  in.Expect("-");
   const int month = in.Digits(2);
-  in.Expect('-');
+  in.Expect("-");
   const int day = in.Digits(2);
-  in.Expect('T', in.Take('t') ? '\0' : ' ');
+  in.Expect("Tt ");
   const int hour = in.Digits(2);
-  in.Expect(':');
+  in.Expect(":");
   const int minute = in.Digits(2);
-  in.Expect(':');
+  in.Expect(":");
   const int second = in.Digits(2);
   const int ms = in.Take('.') ? in.Milliseconds() : 0;
   const std::optional<int64_t> ahead_ms = ScanZone(in);

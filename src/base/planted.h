@@ -1,0 +1,27 @@
+// Bugs that can be planted in the library, one at a time, to see that the simulator finds them. Only the test that does
+// so compiles them in: elsewhere every Planted(…) is false, and nothing of it is left. docs/durability.md lists them.
+#pragma once
+
+#include <cstdint>
+
+namespace isotherm {
+
+enum class Bug : uint8_t {
+  kNone,
+  kConflictIsLanded,    // a swap whose condition failed is taken for one that happened
+  kOldCommitIsThis,     // a writer that has ever committed takes that for the commit whose answer was lost
+  kOwnCommitIsLost,     // a commit whose answer was lost, and which happened, is taken for another writer's
+  kConflictIsSuccess,   // a repeated put that finds the condition gone says that the first attempt did it
+  kNoSecondLook,        // that a key is free is not checked again on the base that the row is committed on
+  kTrustedRoutingCopy,  // the copy of the routing object is not held against the head's hash
+  kTrustedDiskCache,    // bytes from the disk cache are not held against their checksum
+  kTrustedExtents,      // nor are those from the store
+};
+
+#ifdef ISOTHERM_PLANTED_BUGS
+bool Planted(Bug bug);  // whoever compiles them in says which
+#else
+constexpr bool Planted(Bug) { return false; }
+#endif
+
+}  // namespace isotherm
