@@ -8,6 +8,7 @@
 #include "blob/memory_store.h"
 #include "engine/head.h"
 #include "isotherm/isotherm.h"
+#include "tests/engine/forwarding_store.h"
 #include "tests/engine/oracle.h"
 
 namespace isotherm {
@@ -93,6 +94,15 @@ void ExpectRowsAndAnswers(Collection& collection, const Kept& kept) {
 
 class FormatV1 : public testing::TestWithParam<Kept> {};
 
+// What is kept in the repository is not written to.
+class Untouched : public testing_support::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<std::string> Put(const Context&, std::string_view, std::string_view, const PutCondition&) override {
+    return Status::AccessDenied("kept files are not written to");
+  }
+};
+
 TEST_P(FormatV1, OpensAndAnswers) {
   Options options;
   options.read_only = true;
@@ -114,7 +124,8 @@ TEST_P(FormatV1, IsWrittenToAndCompacted) {
   auto store = std::make_shared<MemoryBlobStore>();
   auto kept = OpenBlobStore(FolderOf(GetParam()));
   ASSERT_TRUE(kept.ok()) << kept.status();
-  Status copied = CopyCollection(**kept, *store);
+  Untouched source(*kept);
+  Status copied = CopyCollection(source, *store);
   ASSERT_TRUE(copied.ok()) << copied;
   auto collection = Open(store);
   ASSERT_TRUE(collection.ok()) << collection.status();

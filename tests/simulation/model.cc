@@ -276,19 +276,22 @@ void Model::DropPending(Handle& handle) {
   }
 }
 
-std::vector<ChangePtr> Model::PendingOf(const Handle& handle) {
-  std::vector<ChangePtr> pending;
-  for (const Lane& lane : handle.lanes) {
-    std::vector<ChangePtr> of_lane = Pending(lane, Which::kBoth);
-    pending.insert(pending.end(), of_lane.begin(), of_lane.end());
+std::vector<ChangePtr> Model::PendingSince(const Handle& handle, const Commitment& begin) {
+  std::vector<ChangePtr> pending = begin.accepted;
+  for (size_t l = 0; l < handle.lanes.size(); ++l) {
+    const std::vector<ChangePtr>& under_way = begin.moment.under_way[l];
+    const std::vector<ChangePtr>& all = handle.lanes[l].changes;
+    pending.insert(pending.end(), under_way.begin(), under_way.end());
+    pending.insert(pending.end(), all.begin() + static_cast<ptrdiff_t>(begin.moment.changes[l]), all.end());
   }
   return pending;
 }
 
 Model::Commitment Model::BeginCommit(Handle& handle) {
   Commitment begin;
-  for (const Lane& lane : handle.lanes) {
-    for (const ChangePtr& change : Pending(lane, Which::kAccepted)) {
+  begin.moment = Begin(handle, handle.version);
+  for (const std::vector<ChangePtr>& lane : begin.moment.accepted) {
+    for (const ChangePtr& change : lane) {
       begin.accepted.push_back(change);
       if (change->version != 0) begin.landed.push_back(change);
     }

@@ -109,8 +109,9 @@ class Model {
 
   // Around every call that may commit. `all` of what was accepted when it began is committed when it says ok.
   struct Commitment {
-    std::vector<ChangePtr> accepted;
-    std::vector<ChangePtr> landed;  // of them, in a version already
+    Moment moment;
+    std::vector<ChangePtr> accepted;  // of all lanes
+    std::vector<ChangePtr> landed;    // of them, in a version already
     bool was_uncertain = false;
     bool was_open = false;  // uncertain or unsettled
     uint64_t number = 0;    // of the handle's
@@ -119,8 +120,8 @@ class Model {
   Commitment BeginCommit(Handle& handle);
   // `definite`: an error says that nothing was committed. (Unless another call may have done so meanwhile.)
   void EndCommit(Handle& handle, const Commitment& begin, const Status& status, bool definite);
-  // What may be pending now.
-  static std::vector<ChangePtr> PendingOf(const Handle& handle);
+  // What was pending when it began or at some time since.
+  static std::vector<ChangePtr> PendingSince(const Handle& handle, const Commitment& begin);
   // Whether no other call that may commit was under way since.
   static bool Alone(const Handle& handle, const Commitment& begin) {
     return begin.alone && handle.commits == begin.number;

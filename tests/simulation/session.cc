@@ -56,9 +56,7 @@ Status Session::Open() {
   if (!opened.ok()) return opened.status();
   collection_ = std::move(opened).value();
   uint64_t version = Version(std::max<uint64_t>(newest, 1));
-  if (world_.trace().has_text()) {
-    world_.trace().Note(world_.scheduler().now_ns(), process_.name(), "opened at version " + std::to_string(version));
-  }
+  Note("opened at version " + std::to_string(version));
   return Status::Ok();
 }
 
@@ -86,9 +84,7 @@ Call::Call(Session& session, std::string name, SplitMix64& random) : session_(se
   World& world = session.world();
   world.CountCall();
   world.trace().AddText(name_);
-  if (world.trace().has_text()) {
-    world.trace().Note(world.scheduler().now_ns(), session.process().name(), "calls " + name_);
-  }
+  session.Note("calls " + name_);
   if (session.calls_++ == 0) {
     session.failures_before_ = session.store().failures();
     session.damaged_reads_before_ = session.store().damaged_reads();
@@ -106,7 +102,7 @@ Call::Call(Session& session, std::string name, SplitMix64& random) : session_(se
   }
   if (context_.deadline_ns == Context::kNoDeadline && context_.cancel == nullptr) return;
   session.limited_ = true;
-  world.trace().Note(world.scheduler().now_ns(), session.process().name(), "which is limited");
+  session.Note("which is limited");
 }
 
 Call::~Call() { --session_.calls_; }
@@ -140,9 +136,7 @@ bool Call::Ended(const Status& status, std::initializer_list<StatusCode> expecte
   World& world = session_.world();
   world.trace().Add(StatusCodeName(status.code()), {});
   world.CountOutcome(name_ + ": " + StatusCodeName(status.code()));
-  if (world.trace().has_text()) {
-    world.trace().Note(world.scheduler().now_ns(), session_.process().name(), name_ + ": " + status.ToString());
-  }
+  session_.Note(name_ + ": " + status.ToString());
   if (status.code() == StatusCode::kDeadlineExceeded) world.faults().Hit(Fault::kDeadline);
   if (status.code() == StatusCode::kCancelled) world.faults().Hit(Fault::kCancelled);
   bool is_expected = std::find(expected.begin(), expected.end(), status.code()) != expected.end();

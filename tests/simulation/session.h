@@ -36,6 +36,11 @@ class Session {
 
   // No calls may be under way.
   void Destroy();
+  // Into the trace's text.
+  void Note(const std::string& what) {
+    if (!world_.trace().has_text()) return;
+    world_.trace().Note(world_.scheduler().now_ns(), process_.name(), what);
+  }
 
   // Somebody called Close: from then on kClosed is no surprise.
   bool closing = false;

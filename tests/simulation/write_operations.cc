@@ -37,9 +37,7 @@ bool ContainsAny(const State& state, const std::vector<Key>& keys) {
 // Whether a commit that began at `version` may have been refused because a key was taken.
 bool AKeyMayBeTaken(Session& session, const Model::Commitment& begin, uint64_t version) {
   // What was written since it began may be part of it.
-  std::vector<ChangePtr> changes = Model::PendingOf(session.handle());
-  changes.insert(changes.end(), begin.accepted.begin(), begin.accepted.end());
-  for (const ChangePtr& change : changes) {
+  for (const ChangePtr& change : Model::PendingSince(session.handle(), begin)) {
     for (uint64_t v = std::max<uint64_t>(version, 1); v <= session.model().newest(); ++v) {
       if (ContainsAny(session.model().StateAt(v), change->keys)) return true;
     }
@@ -108,6 +106,7 @@ void Insert(Worker& worker) {
   };
   insert.fits = [keys](const State& state) { return !ContainsAny(state, keys); };
   ChangePtr change = model.Propose(session.handle(), worker.lane, std::move(insert));
+  session.Note(change->what);
   Call call(session, "insert", worker.random);
   Status status = rows.size() == 1 ? session.collection().Insert(std::move(rows[0]), call.context())
                                    : session.collection().InsertBatch(std::move(rows), call.context());

@@ -188,8 +188,9 @@ std::string ZshFunction(const CommandWords& command) {
          " \\\n    '*:: :->arguments'\n"
          "  case $state in\n"
          "    command) _describe command commands ;;\n"
-         "    arguments) (( $+functions[" +
-         name + "_$words[1]] )) && " + name +
+         "    arguments) " +
+         (command.place_first ? "shift words; (( CURRENT-- )); " : "") + "(( $+functions[" + name +
+         "_$words[1]] )) && " + name +
          "_$words[1] ;;\n"
          "  esac\n}\n";
   for (const CommandWords& sub : command.commands) out += ZshFunction(sub);
