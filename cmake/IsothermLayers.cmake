@@ -3,6 +3,10 @@
 add_library(isotherm_flags INTERFACE)
 target_compile_options(isotherm_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                                 -Woverloaded-virtual)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # False alarms on "literal" + std::string (gcc.gnu.org/PR105651).
+  target_compile_options(isotherm_flags INTERFACE -Wno-restrict)
+endif()
 if(ISOTHERM_WERROR)
   target_compile_options(isotherm_flags INTERFACE -Werror)
 endif()

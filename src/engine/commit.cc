@@ -142,7 +142,12 @@ Status CollectionImpl::PlaceDeletions(const Snapshot& base, const DeletionMap& d
     next.deletion_deltas.clear();
     return Status::Ok();
   }
-  next.deletion_deltas = DeltasBetween(base.KnownDeletions()->stored, deletions, next.segments);
+  // The base's object goes on being used as long as there is only something to add.
+  const std::shared_ptr<const Liveness> known = base.KnownDeletions();
+  const DeletionMap none;
+  const bool adds = Extends(deletions, known->stored, next.segments);
+  if (!adds) next.deletions = {};
+  next.deletion_deltas = DeltasBetween(adds ? known->stored : none, deletions, next.segments);
   std::string inline_form;
   PutDeletionDeltas(inline_form, next.deletion_deltas);
   if (inline_form.size() <= kMaxInlineDeletionBytes) return Status::Ok();

@@ -118,6 +118,10 @@ Status CollectionImpl::PublishCompaction(const Snapshot& base, const Compacted& 
         if (!Registered(current.head, build.id) && current.head.gc_epoch != base.head.gc_epoch) {
           return Status::Conflict("the compaction took so long that a garbage collection gave it up");
         }
+        // Rows that the compaction left out came back.
+        if (!Extends(deletions, base.KnownDeletions()->now, inputs)) {
+          return Status::Conflict("the collection went back to an older version while it was compacted");
+        }
         DeletionMap rebased = compacted.Rebase(deletions, inputs);
         for (const SegmentInfo& input : inputs) deletions.erase(input.name);
         deletions.merge(rebased);

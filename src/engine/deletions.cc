@@ -105,6 +105,16 @@ Result<DeletionMap> DecodeDeletions(std::string_view bytes) {
   return out;
 }
 
+bool Extends(const DeletionMap& now, const DeletionMap& then, std::span<const SegmentInfo> segments) {
+  for (const SegmentInfo& segment : segments) {
+    const SegmentDeletions& before = Of(then, segment.name);
+    const SegmentDeletions& after = Of(now, segment.name);
+    if (!Difference(before.hard, after.hard).empty()) return false;
+    if (!Difference(Difference(before.soft, after.soft), after.hard).empty()) return false;
+  }
+  return true;
+}
+
 bool FitSegments(const DeletionMap& deletions, std::span<const SegmentInfo> segments) {
   for (const SegmentInfo& segment : segments) {
     const SegmentDeletions& of = Of(deletions, segment.name);

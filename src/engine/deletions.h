@@ -53,6 +53,10 @@ std::string EncodeDeletions(const DeletionMap& deletions, std::span<const Segmen
 // Corruption on malformed bytes, Unsupported for a later format version. The checksum has been compared already.
 Result<DeletionMap> DecodeDeletions(std::string_view bytes);
 
+// Whether rows of `segments` that are deleted by `then` are deleted by `now` too: for good, or as they were. Only going
+// back to an older version takes deletions back.
+bool Extends(const DeletionMap& now, const DeletionMap& then, std::span<const SegmentInfo> segments);
+
 // Whether every row that is deleted is one of its segment's; segments that are not in the head are not looked at.
 bool FitSegments(const DeletionMap& deletions, std::span<const SegmentInfo> segments);
 

@@ -61,8 +61,8 @@ struct GraphScratch {
   FilteredBeam filtered_beam;
   std::vector<uint32_t> links;          // of the row that is looked at
   std::vector<const GraphNode*> nodes;  // of those links that the walk had not met
-  std::vector<Neighbour> near;   // what a walk found
-  std::vector<Neighbour> found;
+  std::vector<Neighbour> near;          // what a walk found
+  std::vector<Neighbour> found;         // what a search will choose from
   std::vector<Neighbour> kept, others;  // of a row's links, when it gets another
   std::vector<uint32_t> slots;
   std::vector<std::vector<Neighbour>> selected_of;  // by level, of the row that is inserted

@@ -42,8 +42,10 @@ struct MemtableGraphOptions {
 
 // Rows are known by slots that the caller gives, from 0 on and best without gaps: memory is taken up to the highest.
 //
-// Thread-safe: any number of threads insert and search at the same time. A search waits for nobody; it finds every row
-// whose Insert had returned before. The same rows inserted in the same order by one thread give the same graph.
+// Thread-safe: any number of threads insert and search at the same time. A search waits for no insert, and sees every
+// row whose Insert had returned before. The same rows inserted in the same order by one thread give the same graph.
+//
+// Not counted in the memory are a byte a row and some 10 KB for each call that runs at the same time as others.
 class MemtableGraph {
  public:
   static constexpr uint32_t kMaxSlots = SortedBeam::kMaxSlot + 1;
@@ -57,8 +59,10 @@ class MemtableGraph {
   Status Insert(uint32_t slot, std::span<const float> vector);
 
   // The `k` rows nearest to the query that `filter` (null: all) accepts, nearest first, in `out`; fewer when there are
-  // not more. `ef` ≥ k is how many are looked for, for the sake of the k; 0 stands for DefaultEf(k). Distances are off
-  // by what the rows lost when they were coded. Allocates nothing when the same was asked before.
+  // not more. `ef` is how many are looked for, for the sake of the k: at least those, and 0 stands for DefaultEf(k).
+  // The fewer are accepted, the longer it takes: up to a comparison with every row. Distances are off by what the rows
+  // lost when they were coded; who needs exact ones asks for some more than k and computes them from the rows. A search
+  // like one before it allocates nothing.
   void Search(std::span<const float> query, size_t k, size_t ef, const SlotFilter* filter,
               std::vector<Neighbour>* out) const;
 

@@ -41,7 +41,7 @@ void MemtableGraph::Offer(float distance, uint32_t slot, const GraphNode& node, 
   if constexpr (std::is_same_v<Beam, FilteredBeam>) {
     uint32_t next = node.next_duplicate.load(std::memory_order_acquire);
     for (; next != kNoSlot && distance < beam.bound();
-         next = nodes_.node(next).next_duplicate.load(std::memory_order_relaxed)) {
+         next = nodes_.node(next).next_duplicate.load(std::memory_order_acquire)) {
       beam.OfferFound(distance, next);
     }
   }

@@ -32,11 +32,11 @@ class Collections(ToolTest):
         data = self.import_rows("c", 20)
         out, err = self.run_tool("get", "c", 3, 99, 4, "--json", code=4)
         self.assertEqual([json.loads(line) for line in out.splitlines()],
-                         [{"key": i, "vector": data[i], "metadata": {"n": i, "odd": i % 2 == 1}, "payload": f"row {i}"}
-                          for i in (3, 4)])
+                         [{"key": i, "vector": data[i], "metadata": {"n": i, "odd": i % 2 == 1}, "payload": f"row {i}",
+                           "row_version": 2} for i in (3, 4)])
         self.assertIn("99", err)
         text = self.tool("get", "c", 3)
-        for words in ("key        3\n", "(8 numbers)", "odd        true\n", "(payload)  row 3\n"):
+        for words in ("key        3\n", "(8 numbers)", "odd        true\n", "(payload)  row 3\n", "(version)  2\n"):
             self.assertIn(words, text)
         self.assertIn("integers from 0", self.refused(3, "get", "c", "abc"))
         self.assertIn("integers from 0", self.refused(3, "get", "c", "18446744073709551616"))
@@ -65,8 +65,9 @@ class Collections(ToolTest):
         self.assertEqual(listed["bytes"], sum(on_disk.values()))
         what = [o["what"] for o in listed["objects"]]
         self.assertEqual((what.count("head"), what.count("cells segment")), (1, 1))
-        used = {o["name"] for o in listed["objects"] if o["what"] == "not in use"}
-        self.assertEqual(used, set(self.json("verify", "c")["orphans"]))
+        # What the import wrote before it was compacted belongs to older versions.
+        self.assertGreater(what.count("segment of others"), 0)
+        self.assertEqual(self.json("verify", "c")["orphans"], [])
         self.assertIn("cells segment", self.tool("ls", "c"))
 
     def test_ls_of_a_store_without_a_collection(self):
@@ -82,7 +83,8 @@ class Collections(ToolTest):
     def test_a_copy_has_the_same_rows(self):
         self.import_rows("c", 2500, 128)
         copied = self.json("cp", f"file://{self.path('c')}", f"file://{self.path('d')}")
-        self.assertEqual(copied["bytes"], self.json("stats", "d")["stored_bytes"])
+        stats = self.json("stats", "d")
+        self.assertEqual(copied["bytes"], stats["stored_bytes"] - stats["head_bytes"])
         self.assertEqual(self.rows("d"), self.rows("c"))
         self.assertEqual(self.json("verify", "d")["orphans"], [])
         self.assertIn("there is a collection at", self.refused(5, "cp", "c", "d"))
@@ -115,7 +117,7 @@ class Verifying(ToolTest):
 
     def test_a_flipped_bit_is_found_wherever_it_is(self):
         self.import_rows("c", 2500, 128)
-        objects = {o["name"]: o for o in self.json("ls", "c")["objects"] if o["what"] != "not in use"}
+        objects = {o["name"]: o for o in self.json("ls", "c")["objects"]}
         segment = next(name for name in objects if objects[name]["what"] == "cells segment")
         routing = next(name for name in objects if name.startswith("routing") and name != "routing")
         places = [(segment, objects[segment]["bytes"] * part // 7 + 11) for part in range(7)]

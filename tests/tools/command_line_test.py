@@ -7,8 +7,10 @@ import unittest
 
 from tool import SOURCE, TOOL, ToolTest, npy, vectors
 
-COMMANDS = ("create", "import", "search", "get", "scan", "stats", "ls", "cp", "verify", "compact", "bench",
+COMMANDS = ("create", "import", "set", "delete", "undelete", "search", "get", "scan", "export", "stats", "log", "versions",
+            "rollback", "branch", "vacuum", "compact", "verify", "backup", "restore", "recover", "ls", "cp", "bench",
             "completion")
+GROUPS = ("branch", "bench")  # commands that have commands
 
 
 class CommandLine(ToolTest):
@@ -22,11 +24,26 @@ class CommandLine(ToolTest):
             text = self.tool(command, "--help")
             self.assertIn("Examples:\n  ", text)
             self.assertLessEqual(max(len(line) for line in text.splitlines()), 120, command)
-            if command not in ("bench", "completion"):
+            if command not in ("bench", "branch", "completion"):
                 self.assertIn("--json", text)
                 self.assertIn("--profile s3|fixed20|none", text)
+        for verb in ("create", "list", "delete", "forward"):
+            self.assertIn("--json", self.tool("branch", "c", verb, "--help"))
         for bench in ("cold", "warm", "insert", "kernels"):
             self.assertIn("--json", self.tool("bench", bench, "--help"))
+        for action in ("create", "list", "delete", "forward"):
+            text = self.tool("branch", "c", action, "--help")
+            self.assertIn("--json", text)
+            self.assertIn("Examples:\n  ", text)
+        self.assertNotIn("{false}", self.tool("scan", "--help"))
+
+    def test_reading_commands_look_back_and_all_know_branches(self):
+        reading = {"search", "get", "scan", "export", "stats", "verify", "ls"}
+        without = {"create", "restore", "cp", "completion", *GROUPS}
+        for command in COMMANDS:
+            text = self.tool(command, "--help")
+            self.assertEqual("\n  --as-of VERSION|TIME " in text, command in reading, command)
+            self.assertEqual("\n  --branch NAME " in text, command not in without, command)
 
     def test_a_wrong_line_is_said_in_a_line(self):
         for arguments, message in (((), "a command is wanted behind 'isotherm'"),
@@ -102,6 +119,14 @@ class Completion(ToolTest):
         self.write("queries.npy", "")
         self.assertEqual(sorted(self.complete("")), sorted(COMMANDS))
         self.assertEqual(self.complete("co"), ["compact", "completion"])
+        self.assertEqual(self.complete("re"), ["recover", "restore"])
+        self.assertEqual(self.complete("vacuum", "c", "--keep"),
+                         ["--keep-versions", "--keep-age", "--keep-soft-deleted"])
+        self.assertEqual(self.complete("branch", "c", ""), ["create", "list", "delete", "forward", "isotherm.bash",
+                                                             "queries.npy"])
+        self.assertEqual(self.complete("branch", "que"), ["queries.npy"])
+        self.assertEqual(self.complete("branch", "c", "create", "--v"), ["--version"])
+        self.assertEqual(self.complete("delete", "c", "--file", "que"), ["queries.npy"])
         self.assertEqual(self.complete("bench", ""), ["cold", "warm", "insert", "kernels"])
         self.assertEqual(self.complete("create", "c", "--me"), ["--metric"])
         self.assertEqual(self.complete("create", "--metric", ""), ["l2", "cosine", "ip"])

@@ -175,7 +175,7 @@ class Resuming(ToolTest):
         self.assertIn("row 29 of v.npy: key 3 is in the collection already", self.refused(5, *command))
         self.assertEqual(self.committed(), 20)
         npy(self.path("ids.npy"), "<i8", [*range(20), 25, 25, *range(22, 30)])
-        self.assertIn("row 20 of v.npy to row 29 of v.npy: key 25 is twice in the batch", self.refused(5, *command))
+        self.assertIn("row 21 of v.npy: key 25 is that of row 20 of v.npy too", self.refused(5, *command))
 
 
 class BadInput(ToolTest):

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -10,6 +12,15 @@
 
 namespace isotherm::formats {
 namespace {
+
+// Of all bit patterns, those of infinities and NaN left out.
+template <typename Number, typename Bits>
+Number AnyFinite(std::mt19937& engine) {
+  while (true) {
+    auto number = std::bit_cast<Number>(static_cast<Bits>(uint64_t{engine()} << 32 | engine()));
+    if (std::isfinite(number)) return number;
+  }
+}
 
 Row RandomRow(std::mt19937& engine) {
   auto below = [&](uint32_t n) { return std::uniform_int_distribution<uint32_t>(0, n - 1)(engine); };
@@ -24,7 +35,7 @@ Row RandomRow(std::mt19937& engine) {
       case 0: return {};
       case 1: return below(2) == 0;
       case 2: return static_cast<int64_t>(uint64_t{engine()} << 32 | engine());
-      case 3: return std::ldexp(static_cast<double>(engine()), static_cast<int>(below(200)) - 100);
+      case 3: return AnyFinite<double, uint64_t>(engine);
       default: return text(6);
     }
   };
@@ -32,11 +43,11 @@ Row RandomRow(std::mt19937& engine) {
   if (below(2) == 0) {
     row.key = uint64_t{engine()} << 32 | engine();
   } else {
-    row.key = std::string("k").append(text(5));
+    row.key = std::string("k").append(text(5)).append(below(3) == 0 ? "\xff\x80" : "");
   }
+  if (below(2) == 0) row.expires_at_ms = static_cast<int64_t>(uint64_t{engine()} << 31 | engine());
   for (uint32_t i = 1 + below(5); i > 0; --i) {
-    float number = std::ldexp(static_cast<float>(engine()), static_cast<int>(below(100)) - 80);
-    row.vector.push_back(number);
+    row.vector.push_back(AnyFinite<float, uint32_t>(engine));
   }
   for (uint32_t i = below(5); i > 0; --i) {
     Value::Array array;
@@ -59,12 +70,44 @@ TEST(RowJson, ARowSurvivesItsTextBitForBit) {
     auto parsed = RowFromJson(*json);
     ASSERT_TRUE(parsed.ok()) << parsed.status() << " in " << text;
     EXPECT_EQ(parsed->row, row) << text;
+    // Zero has two signs, which compare equal.
+    EXPECT_EQ(std::memcmp(parsed->row.vector.data(), row.vector.data(), row.vector.size() * sizeof(float)), 0) << text;
     EXPECT_TRUE(parsed->has_key && parsed->has_vector);
   }
 }
 
 TEST(RowJson, FloatsAreWrittenShort) {
   EXPECT_EQ(DumpJson(JsonOf(std::vector<float>{0.1F, 1, -0.5F, 16777216})), "[0.1,1.0,-0.5,16777216.0]");
+}
+
+TEST(RowJson, AnyFloatSurvivesItsText) {
+  std::mt19937 engine(4);
+  for (int i = 0; i < 200'000; ++i) {
+    const float number = AnyFinite<float, uint32_t>(engine);
+    auto parsed = FloatsFromJson(*ParseJson("[" + DumpJson(JsonOf(number)) + "]"));
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    ASSERT_EQ(std::bit_cast<uint32_t>(parsed->front()), std::bit_cast<uint32_t>(number)) << number;
+  }
+}
+
+TEST(RowJson, WhatJsonCanNotHoldIsNamed) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const Value& value : {Value(nan), Value(-infinity), Value("a\xff"), Value(Value::Array{1.0, infinity}),
+                             Value(Value::Array{"a", "\xc3"})}) {
+    Status status = CheckHeldByJson({{"good", 1.5}, {"bad", value}});
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << value.ToString();
+    EXPECT_NE(status.message().find("'bad'"), std::string::npos) << status;
+  }
+  EXPECT_FALSE(CheckHeldByJson({{"\xff", 1}}).ok());
+  EXPECT_TRUE(CheckHeldByJson({{"é", Value::Array{"漢", 1e300, Value(), true, int64_t{-1}}}, {"n", "x"}}).ok());
+}
+
+TEST(RowJson, AVersionIsLeftAside) {
+  auto parsed = RowFromJson(*ParseJson(R"({"key": 1, "row_version": 7, "metadata": {"row_version": 8}})"));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->row.metadata, (Metadata{{"row_version", int64_t{8}}}));
+  EXPECT_EQ(parsed->row.version, 0U);
 }
 
 TEST(RowJson, FieldsAroundTheVectorAreMetadata) {
@@ -102,6 +145,12 @@ TEST(RowJson, SaysWhatIsWrong) {
            {R"({"a.b": 1, "a": {"b": 2}})", "field 'a.b' is there twice"},
            {R"({"payload_base64": "A"})", "base64 of 1 characters"},
            {R"({"payload_base64": "AA!A"})", "character 2"},
+           {R"({"payload_base64": 1})", "'payload_base64': a number; a base64 string is wanted"},
+           {R"({"key_base64": "A"})", "'key_base64': base64 of 1 characters"},
+           {R"({"expires_at_ms": "noon"})", "the expiry is \"noon\""},
+           {R"({"expires_at_ms": -1})", "the expiry is -1"},
+           {R"({"expires_at_ms": 0.5})", "the expiry is 0.5"},
+           {R"({"expires_at_ms": 9223372036854775808})", "the expiry is 9223372036854775808"},
        }) {
     auto json = ParseJson(bad.text);
     ASSERT_TRUE(json.ok()) << bad.text << json.status();

@@ -112,6 +112,30 @@ TEST_F(RowSources, ALimitTakesTheFirstRows) {
   EXPECT_EQ(All(**OpenRowSource(options), 2).size(), 3U);
 }
 
+TEST_F(RowSources, AFieldTellsWhenRowsExpire) {
+  RowSourceOptions beside;
+  beside.path = Vectors();
+  beside.metadata = Write("m.jsonl", "{\"expires_at_ms\": 5}\n{\"until\": 7}\n{}\n{}\n{}\n");
+  auto plain = OpenRowSource(beside);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(All(**plain, 5)[0].metadata, (Metadata{{"expires_at_ms", int64_t{5}}}));
+  beside.expiry_field = "until";
+  auto named = OpenRowSource(beside);
+  ASSERT_TRUE(named.ok()) << named.status();
+  std::vector<Row> rows = All(**named, 2);
+  EXPECT_EQ(rows[0].expires_at_ms, 0);
+  EXPECT_EQ(rows[1].expires_at_ms, 7);
+  EXPECT_EQ(rows[1].metadata, Metadata());
+  RowSourceOptions lines;
+  lines.path = Write("rows.jsonl", "{\"key\": 1, \"vector\": [1], \"expires_at_ms\": 9, \"until\": 8}\n");
+  for (const auto& [field, wanted] : {std::pair<std::string, int64_t>{"", 9}, {"until", 8}}) {
+    lines.expiry_field = field;
+    auto source = OpenRowSource(lines);
+    ASSERT_TRUE(source.ok()) << source.status();
+    EXPECT_EQ(All(**source, 1)[0].expires_at_ms, wanted);
+  }
+}
+
 TEST_F(RowSources, SaysWhatIsWrongAndWhere) {
   struct Case {
     RowSourceOptions options;
@@ -128,6 +152,7 @@ TEST_F(RowSources, SaysWhatIsWrongAndWhere) {
   std::string negative = Write("neg.npy", NpyBytes("<i8", "5,", Bytes(std::vector<int64_t>{1, 2, 3, -4, 5})));
   std::string short_lines = Write("short.jsonl", "{}\n{}\n{}\n");
   std::string bad_line = Write("bad.jsonl", "{}\n{}\n{]\n{}\n{}\n");
+  std::string bad_expiry = Write("expiry.jsonl", "{}\n{\"until\": \"x\"}\n{}\n{}\n{}\n");
   std::string rows = Write("rows.jsonl", "{\"key\": 1, \"vector\": [1]}\n{\"vector\": [2]}\n");
   for (const Case& bad : std::vector<Case>{
            {with([&](auto& o) { o.ids = four_ids; }), "has 4 ids"},
@@ -137,6 +162,8 @@ TEST_F(RowSources, SaysWhatIsWrongAndWhere) {
            {with([&](auto& o) { o.metadata = bad_line; }), "line 3 of"},
            {with([&](auto& o) { o.key_field = "id"; }), "needs metadata"},
            {with([&](auto& o) { o.metadata = short_lines, o.key_field = "id"; }), "no field 'id'"},
+           {with([&](auto& o) { o.metadata = bad_expiry, o.expiry_field = "until"; }),
+            "line 2 of " + bad_expiry + ": the expiry is \"x\""},
            {with([&](auto& o) { o.limit = 0; }), "no rows"},
            {with([&](auto& o) { o.path = rows; }), "line 2 of " + rows + ": no key in the field 'key'"},
            {with([&](auto& o) { o.path = rows, o.ids = four_ids; }), "JSON lines bring keys"},

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
+from s3_server import S3Server
+
 TOOL = os.environ["ISOTHERM_TOOL"]
 SOURCE = os.environ["ISOTHERM_SOURCE"]
 
@@ -87,6 +89,18 @@ class ToolTest(unittest.TestCase):
         self.assertNotIn("exception", err)
         return err
 
+    def place(self, name):
+        """The address of a collection, and with file() where its objects lie."""
+        return name
+
+    def file(self, collection, name):
+        return self.path(os.path.join(collection, name))
+
+    def objects(self, collection):
+        """Names and bytes of all objects."""
+        names = [entry["name"] for entry in self.json("ls", self.place(collection))["objects"]]
+        return {name: self.read(self.file(collection, name)) for name in names}
+
     def rows(self, uri, *flags):
         return [json.loads(line) for line in self.tool("scan", uri, "--sorted", *flags).splitlines()]
 
@@ -99,3 +113,22 @@ class ToolTest(unittest.TestCase):
         self.tool("import", uri, "rows.npy", "--create", "--metric", metric, "--metadata", "rows.jsonl",
                   "--payload-field", "text", *flags)
         return data
+
+
+@unittest.skipIf(os.environ.get("ISOTHERM_SKIP_SERVERS") == "1", "ISOTHERM_SKIP_SERVERS is set")
+class S3ToolTest(ToolTest):
+    """Collections in a bucket instead of the test's folder."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = S3Server()
+        cls.addClassCleanup(cls.server.close)
+        for name, value in S3Server.environment().items():
+            os.environ[name] = value
+
+    def place(self, name):
+        return self.server.uri(f"{self.id()}/{name}")
+
+    def file(self, collection, name):
+        return self.server.path(os.path.join(self.id(), collection, name))

@@ -152,7 +152,8 @@ void RaceProcesses(const std::string& name, const std::shared_ptr<BlobStore>& st
   MustOpen(store, Racing());
   std::vector<std::unique_ptr<Peer>> writers;
   for (uint64_t w = 0; w < kWriters; ++w) {
-    writers.push_back(std::make_unique<Peer>(std::vector{std::string("race"), argument, std::to_string(w * kKeysApart)}));
+    writers.push_back(
+        std::make_unique<Peer>(std::vector{std::string("race"), argument, std::to_string(w * kKeysApart)}));
   }
   for (auto& writer : writers) writer->Expect("ready");
   auto rounds = [&](size_t count, uint64_t goal) {
