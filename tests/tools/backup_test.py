@@ -105,7 +105,8 @@ class Backups:
         keys = [json.loads(line).get("key") for line in self.exported(self.c).splitlines()]
         self.assertEqual((len(keys), "k000" in keys), (59, False))
         self.assertNotIn(b'"k001"', self.exported(self.c, "--branch", "trial"))
-        self.assertEqual(self.exported(self.c, "--as-of", version), before)
+        for flags in ((), ("--branch", "trial")):
+            self.assertEqual(self.exported(self.c, "--as-of", version, *flags), before)
 
     def test_an_export_is_whole_or_not_there(self):
         self.all_kinds_of_rows()
@@ -184,7 +185,8 @@ class Backups:
         self.tool("delete", self.c, "k000")
         self.tool("branch", self.c, "create", "trial")
         self.tool("delete", self.c, "k001", "--branch", "trial")
-        for flags, as_of in ((("--version", 2), ("--as-of", 2)), (("--branch", "trial"), ("--branch", "trial")), ((), ())):
+        for flags, as_of in ((("--version", 2), ("--as-of", 2)), (("--branch", "trial"), ("--branch", "trial")),
+                             ((), ())):
             to = self.place("b" + "".join(map(str, flags)))
             self.tool("backup", self.c, to, *flags)
             self.assertEqual(self.exported(to), self.exported(self.c, *as_of))
