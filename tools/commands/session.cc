@@ -47,9 +47,8 @@ Result<std::unique_ptr<Collection>> OpenToRead(const StoreFlags& flags, const Co
 Result<std::unique_ptr<Collection>> OpenToReadAtLength(const StoreFlags& flags) {
   constexpr int64_t kLeaseMs = 24 * 60 * 60 * 1000;  // if it is killed, and can't end the lease
   auto leased = OpenReader(flags, kLeaseMs, {});
-  StatusCode code = leased.status().code();
-  if (code != StatusCode::kAccessDenied && code != StatusCode::kIoError) return leased;
-  return OpenReader(flags, 0, {});
+  // Refused where nothing may be written, and of a version that is the branch's that this one came from.
+  return leased.ok() ? std::move(leased) : OpenReader(flags, 0, {});
 }
 
 Status CommitSettled(Collection& collection) {
