@@ -20,8 +20,8 @@ struct StoreFlags {
   std::string uri;
   std::string profile = "none";
   std::string cache_dir;
-  std::string branch;
-  std::string as_of;  // a version or a time; empty: the newest version
+  std::string branch{};
+  std::string as_of{};  // a version or a time; empty: the newest version
 };
 
 struct SchemaFlags {
