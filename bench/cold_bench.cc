@@ -2,8 +2,10 @@
 // once. Means over the queries: recall@10 against the exact answer, requests, bytes, dependent waves, codes evaluated.
 //
 //   cold_bench FOLDER [--rows N] [--queries N] [--probes N,N,…] [--rerank N] [--cells N] [--profile NAME] [--keep DIR]
+//              [--fold PERCENT] [--memory MIB]
 //
-// FOLDER holds vectors.f16.npy and queries.f16.npy. Probes 0: the collection's own default.
+// FOLDER holds vectors.f16.npy and queries.f16.npy. Probes 0: the collection's own default. Fold: so many of the rows
+// come after the compaction, and are folded into its cells. Memory: of compactions.
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,7 +28,7 @@ namespace {
 struct Arguments {
   std::string folder;
   size_t rows = 0, queries = 1000, rerank = 0;
-  uint32_t cells = 0;
+  uint32_t cells = 0, fold = 0, memory = 256;
   std::vector<size_t> probes{0};
   std::string profile = "fixed20", keep;
 };
@@ -44,36 +46,54 @@ void Must(const Status& status) {
   std::exit(1);
 }
 
+void InsertRows(formats::NpyReader& vectors, size_t begin, size_t end, size_t stride, bool of_stride,
+                Collection& collection) {
+  constexpr size_t kBatch = 20000;
+  for (size_t first = begin; first < end; first += kBatch) {
+    size_t count = std::min(kBatch, end - first);
+    std::vector<float> floats = Must(vectors.ReadFloats(first, count));
+    std::vector<Row> rows;
+    for (size_t i = 0; i < count; ++i) {
+      if (stride != 0 && ((first + i) % stride == 0) != of_stride) continue;
+      Row& row = rows.emplace_back();
+      row.key = uint64_t{first + i};
+      row.vector.assign(floats.begin() + static_cast<ptrdiff_t>(i * vectors.columns()),
+                        floats.begin() + static_cast<ptrdiff_t>((i + 1) * vectors.columns()));
+      row.metadata["group"] = static_cast<int64_t>((first + i) % 40);
+    }
+    Must(collection.InsertBatch(std::move(rows)));
+    Must(collection.Commit());
+  }
+}
+
+void CompactAndTell(Collection& collection, const CompactOptions& compact) {
+  auto begin = std::chrono::steady_clock::now();
+  Must(collection.Compact(compact));
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  CollectionStats stats = collection.Stats();
+  std::printf("%llu rows, %llu cells, default probes %u, compacted in %.1f s, routing object %.0f kB\n",
+              static_cast<unsigned long long>(stats.rows), static_cast<unsigned long long>(stats.cells),
+              stats.default_probes, seconds, static_cast<double>(stats.routing_bytes) / 1e3);
+}
+
 void Build(const Arguments& arguments, const std::string& directory) {
   auto vectors = Must(formats::NpyReader::Open(arguments.folder + "/vectors.f16.npy"));
   size_t n = arguments.rows == 0 ? vectors.rows() : std::min(arguments.rows, vectors.rows());
   Options options;
+  options.background_compaction = false;
   options.create =
       CreateOptions{static_cast<uint32_t>(vectors.columns()), Metric::kCosine, KeyType::kInteger, {"group"}};
   auto collection = Must(Open(directory, options));
-  constexpr size_t kBatch = 20000;
-  for (size_t first = 0; first < n; first += kBatch) {
-    size_t count = std::min(kBatch, n - first);
-    std::vector<float> floats = Must(vectors.ReadFloats(first, count));
-    std::vector<Row> rows(count);
-    for (size_t i = 0; i < count; ++i) {
-      rows[i].key = uint64_t{first + i};
-      rows[i].vector.assign(floats.begin() + static_cast<ptrdiff_t>(i * vectors.columns()),
-                            floats.begin() + static_cast<ptrdiff_t>((i + 1) * vectors.columns()));
-      rows[i].metadata["group"] = static_cast<int64_t>((first + i) % 40);
-    }
-    Must(collection->InsertBatch(std::move(rows)));
-    Must(collection->Commit());
-  }
+  const size_t stride = arguments.fold == 0 ? 0 : 100 / arguments.fold;
+  InsertRows(vectors, 0, n, stride, false, *collection);
   CompactOptions compact;
   compact.cells = arguments.cells;
-  auto begin = std::chrono::steady_clock::now();
-  Must(collection->Compact(compact));
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  CollectionStats stats = collection->Stats();
-  std::printf("%llu rows, %llu cells, default probes %u, compacted in %.1f s, routing object %.0f kB\n",
-              static_cast<unsigned long long>(stats.rows), static_cast<unsigned long long>(stats.cells),
-              stats.default_probes, seconds, static_cast<double>(stats.routing_bytes) / 1e3);
+  compact.memory_bytes = uint64_t{arguments.memory} << 20;
+  CompactAndTell(*collection, compact);
+  if (arguments.fold == 0) return;
+  InsertRows(vectors, 0, n, stride, true, *collection);
+  compact.keep_cells = true;
+  CompactAndTell(*collection, compact);
 }
 
 struct Sums {
@@ -146,7 +166,7 @@ int main(int argc, char** argv) {
   if (argc < 2) {
     std::fprintf(stderr,
                  "usage: cold_bench FOLDER [--rows N] [--queries N] [--probes N,N] [--rerank N] [--cells N] "
-                 "[--profile NAME] [--keep DIR]\n");
+                 "[--profile NAME] [--keep DIR] [--fold PERCENT] [--memory MIB]\n");
     return 2;
   }
   Arguments arguments;
@@ -159,6 +179,8 @@ int main(int argc, char** argv) {
     if (flag == "--probes") arguments.probes = Numbers(value);
     if (flag == "--rerank") arguments.rerank = Numbers(value)[0];
     if (flag == "--cells") arguments.cells = static_cast<uint32_t>(Numbers(value)[0]);
+    if (flag == "--fold") arguments.fold = static_cast<uint32_t>(Numbers(value)[0]);
+    if (flag == "--memory") arguments.memory = static_cast<uint32_t>(Numbers(value)[0]);
     if (flag == "--profile") arguments.profile = value;
     if (flag == "--keep") arguments.keep = value;
   }

@@ -55,6 +55,13 @@ struct CollectionStats {
   uint64_t routing_bytes = 0;
   uint64_t stored_bytes = 0;  // head, routing and segments
   std::vector<SegmentStats> segments;
+  // Compactions of this handle, since it was opened, asked for or in the background.
+  uint64_t compactions = 0;
+  uint64_t compactions_lost = 0;    // another writer's was faster: nothing was changed
+  uint64_t compactions_failed = 0;  // also cancelled ones
+  uint64_t compaction_bytes_read = 0;
+  uint64_t compaction_bytes_written = 0;  // also by those that came to nothing
+  uint64_t commit_bytes_written = 0;      // by this handle's commits; with the above, write amplification
   // Caches of this handle, since it was opened.
   uint64_t ram_hits = 0, disk_hits = 0, misses = 0;
   uint64_t ram_cache_bytes = 0, disk_cache_bytes = 0;
@@ -136,8 +143,9 @@ class Collection {
 
   // Moves to the newest version: one request, also when there is nothing new. What is cached stays.
   virtual Status Refresh(const Context& context = {}) = 0;
-  // Rewrites all committed rows as one partition. Pending rows are committed first. Readers and other writers go on;
-  // when another commit comes in between, its rows stay beside the new partition.
+  // Rewrites all committed rows as one partition, or does what the policy finds due: see CompactOptions. Pending rows are
+  // committed first. Readers and other writers go on; when another commit comes in between, its rows stay beside the new
+  // partition. One at a time on a handle. kConflict when another writer's compaction was faster; nothing was changed then.
   virtual Status Compact(const CompactOptions& options = {}, const Progress& progress = {},
                          const Context& context = {}) = 0;
 

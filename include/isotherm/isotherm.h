@@ -4,6 +4,7 @@
 #include "isotherm/backup.h"
 #include "isotherm/blob_store.h"
 #include "isotherm/collection.h"
+#include "isotherm/compaction.h"
 #include "isotherm/context.h"
 #include "isotherm/events.h"
 #include "isotherm/memory.h"

@@ -12,6 +12,7 @@
 namespace isotherm {
 
 struct Environment;
+class CompactionPolicy;  // compaction.h
 class EventLog;      // events.h
 class MemoryBudget;  // memory.h
 class Metrics;       // metrics.h
@@ -33,6 +34,28 @@ enum class ConflictPolicy : uint8_t {
 };
 
 enum class CachePolicy : uint8_t { kS3Fifo, kLru };
+
+enum class CompactScope : uint8_t {
+  kAll,     // all segments, into one partition
+  kPolicy,  // what Options::compaction_policy finds due
+};
+
+// A compaction drops deleted and expired rows, and rewrites the others as balanced cells (a partition) with a new
+// routing object, or merges some flat segments.
+struct CompactOptions {
+  CompactScope scope = CompactScope::kAll;
+  // With kAll: rows go to the cells that there are, as long as these still fit their number, instead of to new ones;
+  // several times as fast. With kPolicy it is always so.
+  bool keep_cells = false;
+  uint32_t cells = 0;  // 0: by the number of rows
+  // A collection below this number of rows becomes one flat segment, which a query reads whole.
+  uint64_t min_rows_for_cells = 2000;
+  uint64_t max_object_bytes = 256 << 20;
+  uint64_t seed = 1;  // of the clustering; the same rows and seed give the same cells
+  // RAM; what goes beyond it is spilled into Options::spill_dir. At most half of Options::memory. A few numbers for each
+  // row (20 bytes) come on top.
+  uint64_t memory_bytes = 256 << 20;
+};
 
 struct Options {
   // Creates the collection when there is none. When there is one, it must have been created alike.
@@ -71,6 +94,15 @@ struct Options {
   // segment (so a small collection is one object and one wave), and up to an eighth of it afterwards.
   uint64_t inline_bytes = 1 << 20;
 
+  // Compactions in the background, by this handle after its commits: one at a time, and none while another writer is at
+  // one. They hold up neither readers nor writers, and a failure only delays the next one.
+  bool background_compaction = true;
+  std::shared_ptr<const CompactionPolicy> compaction_policy;  // null: SizeTieredCompaction()
+  CompactOptions compaction;                                  // how, without its scope and keep_cells
+  // Where rows go that a compaction has no memory for; empty: `cache_dir`, or else the system's folder for temporary
+  // files. Must hold about one and a half times what is compacted.
+  std::string spill_dir;
+
   // One limit for memtables, caches and queries of all collections that are opened with it; null: none. What does not
   // fit is kResourceExhausted, after caches have made room; what waits for a commit is committed before that.
   std::shared_ptr<MemoryBudget> memory;
@@ -80,15 +112,6 @@ struct Options {
 
   // Clock, random numbers, threads and files; null: the machine's own.
   std::shared_ptr<Environment> env;
-};
-
-// A compaction rewrites all rows as balanced cells (a partition) and publishes a new routing object.
-struct CompactOptions {
-  uint32_t cells = 0;  // 0: by the number of rows
-  // A collection below this number of rows becomes one flat segment, which a query reads whole.
-  uint64_t min_rows_for_cells = 2000;
-  uint64_t max_object_bytes = 256 << 20;
-  uint64_t seed = 1;  // of the clustering; the same rows and seed give the same cells
 };
 
 }  // namespace isotherm

@@ -5,10 +5,10 @@
 
 namespace isotherm {
 
-void Background::Start(std::function<void(const Context&)> task) {
+bool Background::Start(std::function<void(const Context&)> task) {
   {
     std::lock_guard lock(mutex_);
-    if (stopped_) return;
+    if (stopped_) return false;
     ++running_;
   }
   env_->executor->Schedule([this, task = std::move(task)] {
@@ -19,6 +19,7 @@ void Background::Start(std::function<void(const Context&)> task) {
     --running_;
     changed_.NotifyAll();
   });
+  return true;
 }
 
 void Background::WaitIdle() {

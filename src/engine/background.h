@@ -15,8 +15,8 @@ class Background {
  public:
   explicit Background(std::shared_ptr<Environment> env) : env_(std::move(env)) {}
 
-  // Runs `task` on the executor. It is told by its context when it should end early. Nothing happens after Stop.
-  void Start(std::function<void(const Context&)> task);
+  // Runs `task` on the executor. It is told by its context when it should end early. False: nothing happens after Stop.
+  bool Start(std::function<void(const Context&)> task);
   // Until no task runs.
   void WaitIdle();
   // Asks all tasks to end and waits for them.

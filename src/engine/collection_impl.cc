@@ -17,7 +17,9 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
       branch_(options.branch),
       disk_cache_note_(std::move(disk_cache_note)),
       observer_(options.metrics, options.events, path_->env),
+      policy_(options.compaction_policy != nullptr ? options.compaction_policy : SizeTieredCompaction()),
       keys_(*path_),
+      compactions_(path_->env),
       background_(path_->env),
       log_(path_->store, path_->env, path_->branch_prefix),
       snapshot_(std::move(snapshot)),
@@ -270,6 +272,13 @@ CollectionStats CollectionImpl::Stats() const {
                               segment.hard_deleted + segment.soft_deleted, segment.entries, segment.cell_count,
                               segment.bytes});
   }
+  CompactionCounts compactions = compactions_.counts();
+  stats.compactions = compactions.published;
+  stats.compactions_lost = compactions.lost;
+  stats.compactions_failed = compactions.failed;
+  stats.compaction_bytes_read = compactions.bytes_read;
+  stats.compaction_bytes_written = compactions.bytes_written;
+  stats.commit_bytes_written = compactions.commit_bytes;
   FetchCounts totals = path_->extents->Totals();
   stats.ram_hits = totals.ram_hits;
   stats.disk_hits = totals.disk_hits;
@@ -281,6 +290,7 @@ CollectionStats CollectionImpl::Stats() const {
 }
 
 Status CollectionImpl::Close(const Context& context) {
+  const CompactionControl::Pause pause(compactions_);
   {
     std::lock_guard write(write_mutex_);
     if (!CheckOpen().ok()) return Status::Ok();

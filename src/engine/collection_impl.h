@@ -13,6 +13,8 @@
 #include "engine/background.h"
 #include "engine/commit_log.h"
 #include "engine/commit_plan.h"
+#include "engine/compaction_control.h"
+#include "engine/compaction_policy.h"
 #include "engine/key_lookup.h"
 #include "engine/observer.h"
 #include "engine/read_view.h"
@@ -21,8 +23,6 @@
 #include "isotherm/collection.h"
 
 namespace isotherm {
-
-struct Compacted;
 
 class CollectionImpl : public Collection {
  public:
@@ -105,14 +105,38 @@ class CollectionImpl : public Collection {
   Status Adopt(LoadedHead head, bool committed, const Context& context);
   void Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version);
   Status OtherWasFaster() const;
+  void CountWritten(const OperationRecord& operation, uint64_t head_bytes);
   void RemoveObjects(const std::vector<std::string>& names, const Context& context);
   // Changes of the head that are no commit of rows: `change` edits the next head, whole, and all deletions.
   using HeadChange = std::function<Status(const Snapshot& base, Head& next, DeletionMap& deletions)>;
-  Status SwapHead(const HeadChange& change, const Context& context);
+  Status SwapHead(const HeadChange& change, const Context& context, bool* landed = nullptr);
   // Keeps the base under a name of its own, before the head moves on from it. At most one request.
   Status Archive(const Snapshot& base, const Context& context);
-  Status PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build, bool* published,
+  // compaction.cc
+  struct CompactionRequest {
+    CompactOptions options;
+    std::function<Result<PickedPlan>(const Head&)> plan;
+    bool force_segment = false;  // rows of the head go into a segment first
+    bool yields = false;         // to another build that is under way
+    size_t width = SIZE_MAX;     // threads
+  };
+  struct RegisteredBuild {
+    Build build;
+    std::shared_ptr<const Snapshot> base;
+    PickedPlan picked;  // of the base
+    std::vector<SegmentInfo> Inputs() const;
+  };
+  Result<PickedPlan> PlanByOwnPolicy(const Head& head, const CompactOptions& options) const;
+  Status RunCompaction(const CompactionRequest& request, const Progress& progress, const Context& context, bool* done);
+  Result<std::optional<RegisteredBuild>> BeginCompaction(const CompactionRequest& request, const Context& context);
+  Status EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
+                       const std::vector<std::string>& objects, const Context& context);
+  static Status ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted, const Head& current,
+                              Head& next, DeletionMap& deletions);
+  Status PublishCompaction(const RegisteredBuild& registered, const Compacted& compacted, bool* published,
                            const Context& context);
+  void CompactWhenDue();
+  void CompactInBackground(const std::shared_ptr<const CancelToken>& cancel);
   Status BeginEpochHere(const VacuumOptions& options, uint64_t epoch, VacuumReport& report, const Context& context);
   // The name of the new lease.
   Result<std::string> TakeLease(const std::string& branch, uint64_t version, int64_t duration_ms,
@@ -129,7 +153,10 @@ class CollectionImpl : public Collection {
   const std::string branch_;  // "": the main one
   const std::string disk_cache_note_;
   const Observer observer_;
+  const std::shared_ptr<const CompactionPolicy> policy_;
   KeyLookup keys_;
+  CompactionControl compactions_;
+  Mutex compact_mutex_;  // held by Compact; taken before write_mutex_
   mutable Background background_;
   std::string lease_;  // set by BeginLease, before the handle is given out
   mutable std::atomic<int64_t> lease_renewed_ms_{0};

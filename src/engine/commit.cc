@@ -23,7 +23,11 @@ bool OfOneCallerOnly(StatusCode code) {
 
 }  // namespace
 
-Status CollectionImpl::Commit(const Context& context) { return CommitBecause("commit", context); }
+Status CollectionImpl::Commit(const Context& context) {
+  RETURN_IF_ERROR(CommitBecause("commit", context));
+  CompactWhenDue();
+  return Status::Ok();
+}
 
 // Threads that wait here while one commits are all served by the next one's swap.
 Status CollectionImpl::CommitBecause(std::string_view cause, const Context& context) {
@@ -228,6 +232,15 @@ Status CollectionImpl::Archive(const Snapshot& base, const Context& context) {
   return Status::Ok();
 }
 
+// The head was written, and will be once more when it is archived.
+void CollectionImpl::CountWritten(const OperationRecord& operation, uint64_t head_bytes) {
+  if (operation.operation == Operation::kCommit) {
+    compactions_.Count({.commit_bytes = operation.bytes_written + 2 * head_bytes});
+  } else if (operation.operation == Operation::kBuild || operation.operation == Operation::kCompact) {
+    compactions_.Count({.bytes_written = 2 * head_bytes});
+  }
+}
+
 void CollectionImpl::RemoveObjects(const std::vector<std::string>& names, const Context& context) {
   for (const std::string& name : names) {
     // An orphan does no harm: failing to remove it is no failure of the caller's.
@@ -249,6 +262,7 @@ Status CollectionImpl::AfterSwap(SwapResult swap, bool of_changes, const Context
   if (*landed) {
     committed_version_ = swap.head.head.version;
     observer_.Landed(swap.head.head);
+    CountWritten(swap.head.head.operation, swap.head.bytes);
     prepared_.reset();
     return Adopt(std::move(swap.head), of_changes, context);
   }
@@ -282,7 +296,7 @@ Status CollectionImpl::Adopt(LoadedHead head, bool committed, const Context& con
     const std::string& routing = head.head.routing.sha256_hex;
     if (routing == current->head.routing.sha256_hex) {
       next = MakeSnapshot(std::move(head.head), std::move(head.etag), head.bytes, current->routing, current.get());
-    } else if (new_routing_ != nullptr && routing == new_routing_sha256_) {
+    } else if (routing == new_routing_sha256_) {
       next = MakeSnapshot(std::move(head.head), std::move(head.etag), head.bytes, new_routing_, current.get());
     } else {
       ASSIGN_OR_RETURN(next, LoadSnapshot(*path_, current.get(), context));

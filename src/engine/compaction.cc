@@ -1,17 +1,27 @@
 // Registering, running and publishing a compaction.
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
+#include "base/context_check.h"
 #include "base/macros.h"
+#include "base/memory_budget.h"
+#include "engine/build_executor.h"
 #include "engine/collection_impl.h"
 #include "engine/compaction_job.h"
+#include "engine/compaction_policy.h"
 #include "engine/object_names.h"
 #include "engine/object_writer.h"
 
 namespace isotherm {
 
 namespace {
+
+constexpr uint64_t kLeastMemory = 1 << 20;
+constexpr int kMostRounds = 64;  // one after the other, whatever the policy picks
+// To clean up after a compaction that ended early.
+constexpr int64_t kCleaningNs = 10'000'000'000;
 
 // Those of `now` that are not among `inputs`; nothing when one of these is gone: something else replaced it.
 std::optional<std::vector<SegmentInfo>> Untouched(const std::vector<SegmentInfo>& inputs,
@@ -31,13 +41,37 @@ bool Registered(const Head& head, const Nonce& id) {
   return std::any_of(head.builds.begin(), head.builds.end(), [&](const Build& build) { return build.id == id; });
 }
 
+std::string SpillDirectory(const Options& options) {
+  if (!options.spill_dir.empty()) return options.spill_dir;
+  if (!options.cache_dir.empty()) return options.cache_dir + "/spill";
+  std::error_code failed;
+  std::filesystem::path temporary = std::filesystem::temp_directory_path(failed);
+  return (failed ? std::string("/tmp") : temporary.string()) + "/isotherm-spill";
+}
+
+// As much as there is room for: at most half of the budget, so that commits go on.
+Result<MemoryReservation> ReserveForBuild(MemoryBudget* budget, uint64_t wanted) {
+  if (budget == nullptr) return MemoryReservation();
+  const uint64_t limit = budget->Usage().limit_bytes;
+  if (limit != 0) wanted = std::min(wanted, limit / 2);
+  while (true) {
+    auto reserved = budget->Reserve(MemoryUse::kBuild, wanted);
+    if (reserved.ok() || wanted / 2 < kLeastMemory) return reserved;
+    wanted /= 2;
+  }
+}
+
 }  // namespace
 
-// The caller holds write_mutex_. Swaps until it lands; `change` makes the next head of each base.
-Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context) {
+// The caller holds write_mutex_. Swaps until it lands; `change` makes the next head of each base. `landed` may be true
+// although the status is bad: this handle could not read what it now is.
+Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context, bool* landed) {
+  bool own = false;
+  if (landed == nullptr) landed = &own;
+  *landed = false;
   if (uncertain_) {
-    bool landed = false;
-    RETURN_IF_ERROR(AfterSwap(log_.Settle(context), uncertain_changes_, context, &landed));
+    bool before = false;
+    RETURN_IF_ERROR(AfterSwap(log_.Settle(context), uncertain_changes_, context, &before));
   }
   while (true) {
     std::shared_ptr<const Snapshot> base = snapshot();
@@ -48,47 +82,112 @@ Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context
     RETURN_IF_ERROR(PlaceDeletions(*base, deletions, next, context));
     RETURN_IF_ERROR(Archive(*base, context));
     SwapResult swap = log_.Swap({base->head, base->etag, base->head_bytes}, std::move(next), context);
-    bool landed = false;
-    RETURN_IF_ERROR(AfterSwap(std::move(swap), false, context, &landed));
-    if (landed) return Status::Ok();
+    RETURN_IF_ERROR(AfterSwap(std::move(swap), false, context, landed));
+    if (*landed) return Status::Ok();
   }
 }
 
 Status CollectionImpl::Compact(const CompactOptions& options, const Progress& progress, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
-  Build build{MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
-  std::shared_ptr<const Snapshot> base;
+  const CompactionControl::Pause pause(compactions_);
+  std::lock_guard one_at_a_time(compact_mutex_);
+  CompactionRequest request;
+  request.options = options;
+  if (options.scope == CompactScope::kAll) {
+    request.force_segment = true;
+    request.plan = [&](const Head& head) -> Result<PickedPlan> { return PlanOfAll(head, options.keep_cells); };
+    bool done = false;
+    return RunCompaction(request, progress, context, &done);
+  }
+  request.plan = [&](const Head& head) { return PlanByOwnPolicy(head, options); };
   {
     std::lock_guard write(write_mutex_);
-    // The head's rows go into a segment first: then what is compacted are whole segments, whatever else is committed
-    // meanwhile.
-    RETURN_IF_ERROR(CommitLocked(true, "before a compaction", context));
-    if (snapshot()->head.segments.empty()) return Status::Ok();
-    // From here on no garbage collection takes the new objects for garbage.
-    RETURN_IF_ERROR(SwapHead(
-        [&](const Snapshot& current, Head& next, DeletionMap&) {
-          build.gc_epoch = current.head.gc_epoch;
-          next.operation = {Operation::kBuild, "compaction begins", 0, 0, 0, 0};
-          next.builds.push_back(build);
-          return Status::Ok();
-        },
-        context));
-    base = snapshot();
+    RETURN_IF_ERROR(CommitLocked(false, "before a compaction", context));
   }
-  auto name = [&](std::string_view kind) { return NewObjectName(kind, base->head.gc_epoch, *path_->env->random); };
-  CompactionJob job(*path_, *base, options, name, progress, context);
-  auto compacted = job.Run();
+  bool done = true;
+  for (int round = 0; done && round < kMostRounds; ++round) {
+    RETURN_IF_ERROR(RunCompaction(request, progress, context, &done));
+  }
+  return Status::Ok();
+}
+
+Result<PickedPlan> CollectionImpl::PlanByOwnPolicy(const Head& head, const CompactOptions& options) const {
+  return PlanByPolicy(*policy_, head, options.min_rows_for_cells, path_->env->clock->WallMs());
+}
+
+// *done is false when there was nothing to do.
+Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Progress& progress, const Context& context,
+                                     bool* done) {
+  *done = false;
+  ASSIGN_OR_RETURN(MemoryReservation memory,
+                   ReserveForBuild(options_.memory.get(), std::max(request.options.memory_bytes, kLeastMemory)));
+  ASSIGN_OR_RETURN(std::optional<RegisteredBuild> registered, BeginCompaction(request, context));
+  if (!registered) return Status::Ok();
+  *done = true;
+  auto environment = std::make_shared<Environment>(*path_->env);
+  environment->executor = std::make_shared<BuildExecutor>(path_->env->executor, request.width, context.cancel);
+  const uint64_t memory_bytes = memory.counted() ? memory.bytes() : request.options.memory_bytes;
+  const CompactionResources resources{environment, std::max(memory_bytes, kLeastMemory), SpillDirectory(options_)};
+  const Snapshot& base = *registered->base;
+  auto name = [&](std::string_view kind) { return NewObjectName(kind, base.head.gc_epoch, *path_->env->random); };
+  CompactionJob job(*path_, base, registered->picked.plan, request.options, resources, name, progress, context);
+  const int64_t begin_ns = observer_.Now();
+  Result<Compacted> compacted = job.Run();
+  observer_.Compacted(begin_ns, job.bytes_read());
+  compactions_.Count({.bytes_read = job.bytes_read(), .bytes_written = job.bytes_written()});
+  return EndCompaction(*registered, compacted, job.objects(), context);
+}
+
+// Nothing when there is nothing to do. From here on no garbage collection takes new objects of the build for garbage.
+Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginCompaction(const CompactionRequest& request,
+                                                                                       const Context& context) {
+  std::lock_guard write(write_mutex_);
+  // The head's rows go into a segment first: then what is compacted are whole segments, whatever else is committed
+  // meanwhile.
+  if (request.force_segment) RETURN_IF_ERROR(CommitLocked(true, "before a compaction", context));
+  RegisteredBuild out;
+  out.build = {MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
+  bool idle = false;
+  auto begin = [&](const Snapshot& current, Head& next, DeletionMap&) -> Status {
+    ASSIGN_OR_RETURN(out.picked, request.plan(current.head));
+    idle = out.picked.plan.inputs.empty() ||
+           (request.yields && BuildUnderWay(current.head, path_->env->clock->WallMs()));
+    if (idle) return Status::Cancelled("there is nothing to compact");
+    out.build.gc_epoch = current.head.gc_epoch;
+    next.operation = {Operation::kBuild, "compaction begins: " + out.picked.cause, 0, 0, 0, 0};
+    next.builds.push_back(out.build);
+    return Status::Ok();
+  };
+  Status registered = SwapHead(begin, context);
+  if (idle) return std::optional<RegisteredBuild>();
+  RETURN_IF_ERROR(registered);
+  out.base = snapshot();
+  return std::optional(std::move(out));
+}
+
+Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
+                                     const std::vector<std::string>& objects, const Context& context) {
   std::lock_guard write(write_mutex_);
   Status status = compacted.status();
   if (status.ok()) {
     bool published = false;
-    status = PublishCompaction(*base, *compacted, build, &published, context);
+    status = PublishCompaction(registered, *compacted, &published, context);
     // What may be the head, or become it: its objects stay.
     if (published || status.code() == StatusCode::kUnknown || status.code() == StatusCode::kFenced) return status;
   }
-  RemoveObjects(job.objects(), context);
-  Status forgotten = Unregister(build, context);
+  Context cleaning;
+  cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
+  // What it read was taken away by whoever replaced it.
+  if (status.code() == StatusCode::kCorruption && Refresh(cleaning).ok() &&
+      !Untouched(registered.Inputs(), snapshot()->head.segments)) {
+    status = Status::Conflict("another compaction published version " + std::to_string(snapshot()->head.version) +
+                              " first");
+  }
+  RemoveObjects(objects, cleaning);
+  Status forgotten = Unregister(registered.build, cleaning);
   (void)forgotten;  // a garbage collection forgets it when it is old
+  compactions_.Count({.lost = status.code() == StatusCode::kConflict ? 1U : 0U,
+                      .failed = status.code() == StatusCode::kConflict ? 0U : 1U});
   return status;
 }
 
@@ -103,40 +202,52 @@ Status CollectionImpl::Unregister(const Build& build, const Context& context) {
       context);
 }
 
-Status CollectionImpl::PublishCompaction(const Snapshot& base, const Compacted& compacted, const Build& build,
-                                         bool* published, const Context& context) {
-  const std::vector<SegmentInfo>& inputs = base.head.segments;
+std::vector<SegmentInfo> CollectionImpl::RegisteredBuild::Inputs() const {
+  std::vector<SegmentInfo> inputs;
+  for (uint32_t segment : picked.plan.inputs) inputs.push_back(base->head.segments[segment]);
+  return inputs;
+}
+
+// What the head becomes. Conflict when something has changed that the compaction did not reckon with.
+Status CollectionImpl::ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted,
+                                     const Head& current, Head& next, DeletionMap& deletions) {
+  const Head& base = registered.base->head;
+  auto untouched = Untouched(compacted.inputs, current.segments);
+  if (!untouched) {
+    return Status::Conflict("another compaction published version " + std::to_string(current.version) + " first");
+  }
+  if (!Registered(current, registered.build.id) && current.gc_epoch != base.gc_epoch) {
+    return Status::Conflict("the compaction took so long that a garbage collection gave it up");
+  }
+  // Rows that the compaction left out came back.
+  if (!Extends(deletions, registered.base->KnownDeletions()->now, compacted.inputs)) {
+    return Status::Conflict("the collection went back to an older version while it was compacted");
+  }
+  DeletionMap rebased = compacted.Rebase(deletions);
+  for (const SegmentInfo& input : compacted.inputs) deletions.erase(input.name);
+  deletions.merge(rebased);
+  next.segments = compacted.segments;
+  next.segments.insert(next.segments.end(), untouched->begin(), untouched->end());
+  if (compacted.replaces_routing) next.routing = compacted.ref;
+  std::erase_if(next.builds, [&](const Build& other) { return other.id == registered.build.id; });
+  next.operation = {Operation::kCompact, registered.picked.cause, compacted.rows, 0, 0, compacted.bytes_written};
+  return Status::Ok();
+}
+
+Status CollectionImpl::PublishCompaction(const RegisteredBuild& registered, const Compacted& compacted, bool* published,
+                                         const Context& context) {
+  RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "compaction"));
   new_routing_ = compacted.routing;
   new_routing_sha256_ = compacted.ref.sha256_hex;
   Status swapped = SwapHead(
       [&](const Snapshot& current, Head& next, DeletionMap& deletions) {
-        auto untouched = Untouched(inputs, current.head.segments);
-        if (!untouched) {
-          return Status::Conflict("another compaction published version " + std::to_string(current.head.version) +
-                                  " first");
-        }
-        if (!Registered(current.head, build.id) && current.head.gc_epoch != base.head.gc_epoch) {
-          return Status::Conflict("the compaction took so long that a garbage collection gave it up");
-        }
-        // Rows that the compaction left out came back.
-        if (!Extends(deletions, base.KnownDeletions()->now, inputs)) {
-          return Status::Conflict("the collection went back to an older version while it was compacted");
-        }
-        DeletionMap rebased = compacted.Rebase(deletions, inputs);
-        for (const SegmentInfo& input : inputs) deletions.erase(input.name);
-        deletions.merge(rebased);
-        next.segments = compacted.segments;
-        next.segments.insert(next.segments.end(), untouched->begin(), untouched->end());
-        next.routing = compacted.ref;
-        std::erase_if(next.builds, [&](const Build& other) { return other.id == build.id; });
-        next.operation = {Operation::kCompact,    std::to_string(inputs.size()) + " segments", compacted.rows, 0, 0,
-                          compacted.bytes_written};
-        return Status::Ok();
+        return ReplaceInputs(registered, compacted, current.head, next, deletions);
       },
-      context);
+      context, published);
   new_routing_ = nullptr;
+  new_routing_sha256_.clear();
+  if (*published) compactions_.Count({.published = 1});
   RETURN_IF_ERROR(swapped);
-  *published = true;
   if (compacted.ref.generation == 0) return Status::Ok();
   // The copy for the first wave. Without it, or with an older one, opening costs one more wave.
   auto copy = path_->store->Put(context, path_->branch_prefix + kRoutingObject, compacted.routing_bytes);
@@ -144,6 +255,44 @@ Status CollectionImpl::PublishCompaction(const Snapshot& base, const Compacted& 
       .WithContext(
           "the compaction is published, but opening takes one more wave until the next one: the copy of its "
           "routing object was not written");
+}
+
+// Costs nothing when there is nothing to do.
+void CollectionImpl::CompactWhenDue() {
+  if (!options_.background_compaction || options_.read_only || !CheckOpen().ok()) return;
+  std::shared_ptr<const Snapshot> now = snapshot();
+  auto picked = PlanByOwnPolicy(now->head, options_.compaction);
+  if (!picked.ok() || picked->plan.inputs.empty()) return;
+  if (BuildUnderWay(now->head, path_->env->clock->WallMs())) return;
+  std::shared_ptr<const CancelToken> cancel = compactions_.TryBegin();
+  if (cancel == nullptr) return;
+  if (!background_.Start([this, cancel](const Context&) { CompactInBackground(cancel); })) {
+    compactions_.End(Status::Closed("the collection was closed"));
+  }
+}
+
+// Until there is nothing to do. Whoever was faster has changed what there is to do: one more look.
+void CollectionImpl::CompactInBackground(const std::shared_ptr<const CancelToken>& cancel) {
+  constexpr int kLosses = 3;
+  Context context;
+  context.cancel = cancel.get();
+  CompactionRequest request;
+  request.options = options_.compaction;
+  request.yields = true;
+  // Queries come first.
+  request.width = std::max<size_t>(1, path_->env->executor->Concurrency() / 4);
+  request.plan = [&](const Head& head) { return PlanByOwnPolicy(head, options_.compaction); };
+  Status status;
+  int losses = 0;
+  bool done = true;
+  for (int round = 0; done && round < kMostRounds; ++round) {
+    status = RunCompaction(request, {}, context, &done);
+    if (status.ok()) continue;
+    if (status.code() != StatusCode::kConflict || ++losses == kLosses) break;
+    done = true;
+  }
+  if (!status.ok() && status.code() != StatusCode::kCancelled) observer_.CompactionFailed(status);
+  compactions_.End(status);
 }
 
 }  // namespace isotherm

@@ -2,226 +2,245 @@
 
 #include <algorithm>
 
+#include "base/context_check.h"
 #include "base/crc32c.h"
 #include "base/macros.h"
 #include "base/sha256.h"
-#include "engine/calibration.h"
-#include "engine/exact_scan.h"
 #include "engine/object_writer.h"
-#include "index/centroids8.h"
-#include "segment/row_codec.h"
+#include "segment/segment_writer.h"
 
 namespace isotherm {
 
-CompactionJob::CompactionJob(const ReadPath& path, const Snapshot& base, const CompactOptions& options,
+namespace {
+
+// Shares of the memory: what waits to be spilled and the sample; afterwards what waits, centroids and their means.
+// The rest is for what is read and written at a time.
+constexpr uint64_t SpillBytes(uint64_t memory_bytes) { return memory_bytes * 3 / 8; }
+constexpr uint64_t SampleBytes(uint64_t memory_bytes) { return memory_bytes * 3 / 8; }
+constexpr uint64_t CentroidBytes(uint64_t memory_bytes) { return memory_bytes / 4; }
+constexpr uint64_t BatchBytes(uint64_t memory_bytes) {
+  return std::clamp<uint64_t>(memory_bytes / 16, 64 << 10, 16 << 20);
+}
+
+constexpr uint64_t kMostStreams = 2048;
+
+uint64_t RowBytes(const SegmentInfo& info) { return info.codes.length + info.vectors.length + info.documents.length; }
+
+}  // namespace
+
+CompactionJob::CompactionJob(const ReadPath& path, const Snapshot& base, const CompactionPlan& plan,
+                             const CompactOptions& options, const CompactionResources& resources,
                              std::function<std::string(std::string_view)> object_name, const Progress& progress,
                              const Context& context)
     : path_(path),
       base_(base),
       schema_(base.head.schema),
+      plan_(plan),
       options_(options),
+      resources_(resources),
       object_name_(std::move(object_name)),
       progress_(progress),
-      context_(context) {}
+      context_(context),
+      now_ms_(path.env->clock->WallMs()),
+      batch_bytes_(BatchBytes(resources.memory_bytes)),
+      files_(std::make_unique<SpillFiles>(resources.env, resources.spill_directory,
+                                          SpillBytes(resources.memory_bytes))) {}
 
 Result<Compacted> CompactionJob::Run() {
-  RETURN_IF_ERROR(ReadAll());
-  out_.rows = rows_.size();
-  if (rows_.size() < options_.min_rows_for_cells) {
-    RETURN_IF_ERROR(WriteFlat());
-  } else {
-    RETURN_IF_ERROR(Cluster());
-    RETURN_IF_ERROR(WriteCells());
-    RETURN_IF_ERROR(WriteRouting());
+  RETURN_IF_ERROR(FindInputs());
+  bool kept = false;
+  if (CellsMayBeKept()) {
+    ASSIGN_OR_RETURN(kept, FoldIntoCells());
   }
-  for (const SegmentInfo& segment : out_.segments) out_.bytes_written += segment.bytes;
-  out_.bytes_written += out_.routing_bytes.size();
-  return std::move(out_);
+  if (!kept) {
+    RETURN_IF_ERROR(ReadIntoLog());
+    const bool to_cells = plan_.to_cells && log_->rows() >= options_.min_rows_for_cells && log_->rows() > 0;
+    RETURN_IF_ERROR(to_cells ? BuildCells() : BuildFlat());
+  }
+  out_.kept_cells = kept;
+  out_.rows = rows_ != nullptr ? rows_->rows() : 0;
+  out_.bytes_spilled = files_->bytes_on_disk();
+  // What was computed after a cancellation is no good.
+  RETURN_IF_ERROR(CheckContext(context_, *path_.env->clock, "compaction"));
+  return out_;
+}
+
+Status CompactionJob::FindInputs() {
+  ASSIGN_OR_RETURN(liveness_, base_.Deletions(path_, context_));
+  for (uint32_t segment : plan_.inputs) {
+    const SegmentInfo& info = base_.head.segments[segment];
+    auto deleted = liveness_->now.find(info.name);
+    inputs_.push_back({segment, &info, deleted == liveness_->now.end() ? nullptr : &deleted->second.hard, input_rows_});
+    input_rows_ += info.rows;
+    out_.inputs.push_back(info);
+    out_.bytes_read += RowBytes(info);
+    out_.replaces_routing = out_.replaces_routing || info.kind == SegmentKind::kCells;
+  }
+  return Status::Ok();
 }
 
 void CompactionJob::Report(std::string_view stage, uint64_t done, uint64_t total) const {
   if (progress_) progress_(stage, done, total);
 }
 
-std::string CompactionJob::NewName() {
-  objects_.push_back(object_name_("segment"));
-  return objects_.back();
+bool CompactionJob::IsDropped(const Input& input, uint32_t ordinal, int64_t expires_at_ms) const {
+  return IsExpired(expires_at_ms, now_ms_) || (input.dropped != nullptr && input.dropped->Contains(ordinal));
 }
 
-Status CompactionJob::ReadAll() {
-  ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, base_.Deletions(path_, context_));
-  const int64_t now_ms = path_.env->clock->WallMs();
-  uint64_t total = 0;
-  for (const SegmentInfo& segment : base_.head.segments) total += segment.rows;
-  uint64_t done = 0;
-  for (uint32_t s = 0; s < base_.head.segments.size(); ++s) {
-    const SegmentInfo& segment = base_.head.segments[s];
-    auto found = liveness->now.find(segment.name);
-    const SegmentDeletions* deletions = found == liveness->now.end() ? nullptr : &found->second;
-    out_.new_ordinals.emplace_back(segment.rows, Compacted::kDropped);
-    RETURN_IF_ERROR(ScanSegment(path_, base_, s, {}, context_, [&](uint32_t ordinal, Row row) {
-      if (++done % 4096 == 0 || done == total) Report("reading", done, total);
-      if (deletions != nullptr && deletions->hard.Contains(ordinal)) return Status::Ok();
-      if (IsExpired(row.expires_at_ms, now_ms)) return Status::Ok();
-      rows_.push_back(std::move(row));
-      origins_.push_back({s, ordinal});
-      return Status::Ok();
+// Those that have expired among them.
+uint64_t CompactionJob::LiveRows() const {
+  uint64_t rows = 0;
+  for (const Input& input : inputs_) rows += input.info->rows - input.info->hard_deleted;
+  return rows;
+}
+
+CellTrainingOptions CompactionJob::TrainingOptions() const {
+  CellTrainingOptions training;
+  training.partition.cells = options_.cells;
+  training.partition.seed = options_.seed;
+  training.metric = schema_.metric;
+  training.centroid_bytes = CentroidBytes(resources_.memory_bytes);
+  return training;
+}
+
+std::unique_ptr<CellRows> CompactionJob::MakeCellRows(SegmentKind kind, uint32_t cells) {
+  CellRowsOptions options;
+  options.kind = kind;
+  options.cells = cells;
+  options.streams = static_cast<uint32_t>(std::min(kMostStreams, out_.bytes_read / batch_bytes_ + 1));
+  options.memory_bytes = batch_bytes_;
+  options.object_bytes = options_.max_object_bytes;
+  return std::make_unique<CellRows>(schema_, out_.inputs, *files_, options);
+}
+
+Status CompactionJob::ScanLive(const Input& input, const std::function<Status(uint64_t, Row)>& visit) {
+  ScanParts parts;
+  parts.bytes_at_once = batch_bytes_;
+  return ScanSegment(path_, base_, input.segment, parts, context_, [&](uint32_t ordinal, Row row) {
+    if (++scanned_rows_ % 4096 == 0 || scanned_rows_ == input_rows_) Report("reading", scanned_rows_, input_rows_);
+    if (IsDropped(input, ordinal, row.expires_at_ms)) return Status::Ok();
+    return visit(input.first_origin + (ordinal - input.info->first_ordinal), std::move(row));
+  });
+}
+
+Status CompactionJob::ReadIntoLog() {
+  scanned_rows_ = 0;
+  log_ = std::make_unique<RowLog>(schema_, *files_, batch_bytes_);
+  const uint64_t vector_bytes = uint64_t{schema_.dimension} * sizeof(float);
+  const uint64_t capacity = std::max<uint64_t>(1, SampleBytes(resources_.memory_bytes) / vector_bytes);
+  sample_ = std::make_unique<RowSample>(schema_.dimension, std::min(capacity, LiveRows()), options_.seed);
+  queries_ = std::make_unique<RowSample>(schema_.dimension, std::min(capacity, kCalibrationSample), options_.seed + 1);
+  for (const Input& input : inputs_) {
+    RETURN_IF_ERROR(ScanLive(input, [&](uint64_t origin, Row row) {
+      std::vector<float> vector = SearchVector(row.vector, schema_.metric);
+      sample_->Offer(origin, vector);
+      queries_->Offer(origin, vector);
+      return log_->Append(origin, row);
     }));
   }
   return Status::Ok();
 }
 
-void CompactionJob::MapRows(std::span<const uint32_t> ordinal_of) {
-  for (size_t row = 0; row < origins_.size(); ++row) {
-    const Origin& origin = origins_[row];
-    uint32_t first = base_.head.segments[origin.segment].first_ordinal;
-    out_.new_ordinals[origin.segment][origin.ordinal - first] = ordinal_of[row];
+Status CompactionJob::BuildFlat() {
+  if (log_->rows() == 0) {
+    out_.places = std::make_shared<RowPlaces>(out_.inputs);
+    return Status::Ok();
   }
+  sample_->Clear();
+  CellMeans mean(1, schema_.dimension);
+  RETURN_IF_ERROR(log_->Read(false, [&](const RowBatch& batch) {
+    std::vector<float> vectors =
+        SearchVectors(batch, schema_.dimension, schema_.metric, *resources_.env->executor);
+    for (size_t i = 0; i < batch.size(); ++i) mean.Add(0, &vectors[i * schema_.dimension]);
+    return Status::Ok();
+  }));
+  cells_.centroids.resize(schema_.dimension);
+  mean.MoveTo(false, cells_.centroids);
+  centroids_ = cells_.centroids;
+  const uint32_t block_rows = FlatBlockRows(schema_.dimension);
+  rows_ = MakeCellRows(SegmentKind::kFlat, static_cast<uint32_t>((log_->rows() + block_rows - 1) / block_rows));
+  uint64_t first_row = 0;
+  RETURN_IF_ERROR(log_->Read(true, [&](const RowBatch& batch) {
+    first_row += batch.size();
+    return AssignFlat(batch, first_row - batch.size());
+  }));
+  return WriteObjects(SegmentKind::kFlat);
 }
 
-Status CompactionJob::WriteFlat() {
-  if (rows_.empty()) return Status::Ok();
-  std::vector<const Row*> rows;
-  std::vector<uint32_t> ordinal_of;
-  for (const Row& row : rows_) {
-    ordinal_of.push_back(static_cast<uint32_t>(rows.size()));
-    rows.push_back(&row);
-  }
-  std::string name = NewName();
-  ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_.store, context_, name, [&](const ByteSink& sink) {
-                     return WriteFlatSegment(schema_, name, rows, sink);
-                   }));
-  out_.segments.push_back(std::move(info));
-  MapRows(ordinal_of);
-  return Status::Ok();
+Status CompactionJob::BuildCells() {
+  auto clustering = [&](uint64_t done, uint64_t total) { Report("clustering", done, total + 1); };
+  auto trained = TrainOnLog(*log_, *sample_, schema_.dimension, TrainingOptions(), *resources_.env, context_, clustering);
+  RETURN_IF_ERROR(trained.status());
+  cells_ = std::move(trained).value();
+  centroids_ = cells_.centroids;
+  rows_ = MakeCellRows(SegmentKind::kCells, cells_.count());
+  Executor& executor = *resources_.env->executor;
+  CellAssigner assigner(centroids_, schema_.dimension, TrainingOptions().partition, executor);
+  ProbeCalibration calibration(queries_->vectors(), queries_->origins(), schema_.dimension, schema_.metric);
+  RETURN_IF_ERROR(log_->Read(true, [&](const RowBatch& batch) { return AssignBatch(batch, assigner, &calibration); }));
+  routing_.default_probes = calibration.Probes(centroids_, executor);
+  routing_.scales = cells_.scales;
+  routing_.codes = cells_.codes;
+  RETURN_IF_ERROR(WriteObjects(SegmentKind::kCells));
+  return WriteRouting();
 }
 
-Status CompactionJob::Cluster() {
-  search_.reserve(rows_.size() * schema_.dimension);
-  for (const Row& row : rows_) {
-    std::vector<float> vector = SearchVector(row.vector, schema_.metric);
-    search_.insert(search_.end(), vector.begin(), vector.end());
-  }
-  PartitionOptions partition;
-  partition.cells = options_.cells;
-  partition.seed = options_.seed;
-  ASSIGN_OR_RETURN(partition_,
-                   BuildPartition(search_, schema_.dimension, schema_.metric, partition, *path_.env, context_,
-                                  [&](uint64_t done, uint64_t total) { Report("clustering", done, total); }));
-  probes_ = CalibrateProbes(search_, partition_, schema_.metric, options_.seed, *path_.env->executor);
-  return Status::Ok();
-}
-
-// Rows get their ordinals in the order of their first cells; a cell lists its own rows first, then the second copies.
-std::vector<BlockPlan> CompactionJob::PlanBlocks(std::vector<uint32_t>& row_of) {
-  std::vector<BlockPlan> blocks(partition_.cells());
-  std::vector<std::vector<uint32_t>> members(partition_.cells());
-  for (uint32_t row = 0; row < rows_.size(); ++row) members[partition_.primary[row]].push_back(row);
-  std::vector<uint32_t> ordinal_of(rows_.size());
-  for (uint32_t cell = 0; cell < blocks.size(); ++cell) {
-    for (uint32_t row : members[cell]) {
-      ordinal_of[row] = static_cast<uint32_t>(row_of.size());
-      blocks[cell].ordinals.push_back(ordinal_of[row]);
-      row_of.push_back(row);
-    }
-    blocks[cell].primary_rows = static_cast<uint32_t>(members[cell].size());
-    blocks[cell].centroid = partition_.centroid(cell);
-  }
-  for (uint32_t row = 0; row < rows_.size(); ++row) {
-    if (partition_.second[row] != kNoCell) blocks[partition_.second[row]].ordinals.push_back(ordinal_of[row]);
-  }
-  MapRows(ordinal_of);
-  return blocks;
-}
-
-// Cuts the cells into objects of at most about max_object_bytes.
-std::vector<SegmentPlan> CompactionJob::PlanSegments(std::vector<BlockPlan> blocks,
-                                                     std::span<const std::string> documents) {
-  std::vector<SegmentPlan> segments;
-  uint64_t bytes = 0;
-  uint32_t ordinal = 0;
-  for (uint32_t cell = 0; cell < blocks.size(); ++cell) {
-    uint64_t cell_bytes = blocks[cell].ordinals.size() * (schema_.dimension + 40) +
-                          uint64_t{blocks[cell].primary_rows} * (VectorBytes(schema_.dimension) + 40);
-    for (uint32_t i = 0; i < blocks[cell].primary_rows; ++i) cell_bytes += documents[ordinal + i].size();
-    if (segments.empty() || bytes + cell_bytes > options_.max_object_bytes) {
-      SegmentPlan plan;
-      plan.name = NewName();
-      plan.kind = SegmentKind::kCells;
-      plan.first_ordinal = ordinal;
-      plan.first_cell = cell;
-      segments.push_back(std::move(plan));
-      bytes = 0;
-    }
-    bytes += cell_bytes;
-    ordinal += blocks[cell].primary_rows;
-    segments.back().rows += blocks[cell].primary_rows;
-    segments.back().blocks.push_back(std::move(blocks[cell]));
-  }
-  return segments;
-}
-
-Status CompactionJob::WriteCells() {
-  std::vector<uint32_t> row_of;  // by ordinal
-  std::vector<BlockPlan> blocks = PlanBlocks(row_of);
-  std::vector<SegmentRow> rows;
-  std::vector<std::string> documents;
-  for (uint32_t row : row_of) {
-    rows.push_back({&rows_[row], &search_[size_t{row} * schema_.dimension]});
-    documents.push_back(EncodeDocument(rows_[row]));
-  }
-  std::vector<SegmentPlan> segments = PlanSegments(std::move(blocks), documents);
-  std::vector<DocumentRef> places = PlaceDocuments(documents, segments);
+Status CompactionJob::WriteObjects(SegmentKind kind) {
+  ASSIGN_OR_RETURN(std::vector<CellRange> ranges, rows_->Plan());
   uint64_t written = 0;
-  for (const SegmentPlan& plan : segments) {
-    ASSIGN_OR_RETURN(SegmentInfo info,
-                     WriteObject<SegmentInfo>(*path_.store, context_, plan.name, [&](const ByteSink& sink) {
-                       return WriteSegment(schema_, plan, rows, documents, places, sink);
-                     }));
-    routing_.blocks.insert(routing_.blocks.end(), info.blocks.begin(), info.blocks.end());
-    info.blocks.clear();
+  for (const CellRange& range : ranges) {
+    std::string name = object_name_("segment");
+    objects_.push_back(name);
+    auto produce = [&](const ByteSink& sink) { return rows_->Write(range, name, centroids_, sink); };
+    ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_.store, context_, name, produce));
+    if (kind == SegmentKind::kCells) {
+      routing_.blocks.insert(routing_.blocks.end(), info.blocks.begin(), info.blocks.end());
+      info.blocks.clear();
+    }
+    out_.bytes_written += info.bytes;
+    Report("writing", written += info.rows, rows_->rows());
     out_.segments.push_back(std::move(info));
-    Report("writing", written += plan.rows, rows_.size());
   }
+  out_.places = std::make_shared<RowPlaces>(rows_->TakePlaces());
   return Status::Ok();
 }
 
 Status CompactionJob::WriteRouting() {
-  Centroids8 centroids = QuantiseCentroids(partition_.centroids, schema_.dimension);
   routing_.dimension = schema_.dimension;
   // Versions never come back, not even by a rollback: no two compactions of a branch write the same object.
   routing_.generation = base_.head.version + 1;
-  routing_.default_probes = probes_;
-  routing_.scales = std::move(centroids.scales);
-  routing_.codes = std::move(centroids.codes);
+  out_.replaces_routing = true;
   out_.routing_bytes = EncodeRouting(routing_);
+  routing_ = {};
   Sha256Digest digest = Sha256(out_.routing_bytes);
-  out_.ref.generation = routing_.generation;
+  out_.ref.generation = base_.head.version + 1;
   out_.ref.sha256_hex = ToHex({reinterpret_cast<const char*>(digest.data()), digest.size()});
   out_.ref.bytes = static_cast<uint32_t>(out_.routing_bytes.size());
   out_.ref.crc32c = Crc32c(out_.routing_bytes);
   auto put = path_.store->Put(context_, RoutingName(out_.ref.sha256_hex), out_.routing_bytes);
   RETURN_IF_ERROR(WithoutOutcome(put.status()));
+  out_.bytes_written += out_.routing_bytes.size();
   ASSIGN_OR_RETURN(Routing decoded, DecodeRouting(out_.routing_bytes, out_.segments));
   out_.routing = std::make_shared<const Routing>(std::move(decoded));
   return Status::Ok();
 }
 
-DeletionMap Compacted::Rebase(const DeletionMap& now, const std::vector<SegmentInfo>& inputs) const {
+DeletionMap Compacted::Rebase(const DeletionMap& now) const {
   DeletionMap out;
-  auto add = [&](size_t input, uint32_t ordinal, OrdinalSet SegmentDeletions::*kind) {
-    uint32_t moved = new_ordinals[input][ordinal - inputs[input].first_ordinal];
-    if (moved == kDropped) return;
+  auto add = [&](uint64_t origin, OrdinalSet SegmentDeletions::*kind) {
+    const uint32_t moved = places->ordinal(origin);
+    if (moved == RowPlaces::kDropped) return;
     for (const SegmentInfo& segment : segments) {
       if (moved < segment.first_ordinal || moved - segment.first_ordinal >= segment.rows) continue;
       (out[segment.name].*kind).Add(moved);
     }
   };
-  for (size_t s = 0; s < inputs.size(); ++s) {
-    auto found = now.find(inputs[s].name);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    auto found = now.find(inputs[i].name);
     if (found == now.end()) continue;
-    found->second.hard.ForEach([&](uint32_t ordinal) { add(s, ordinal, &SegmentDeletions::hard); });
-    found->second.soft.ForEach([&](uint32_t ordinal) { add(s, ordinal, &SegmentDeletions::soft); });
+    auto origin = [&](uint32_t ordinal) { return places->first_origin(i) + (ordinal - inputs[i].first_ordinal); };
+    found->second.hard.ForEach([&](uint32_t ordinal) { add(origin(ordinal), &SegmentDeletions::hard); });
+    found->second.soft.ForEach([&](uint32_t ordinal) { add(origin(ordinal), &SegmentDeletions::soft); });
   }
   return out;
 }

@@ -5,7 +5,6 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
-#include "engine/key_lookup.h"
 #include "engine/range_reader.h"
 #include "segment/cell_block.h"
 #include "segment/row_codec.h"
@@ -71,56 +70,80 @@ Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
   return Status::Ok();
 }
 
-namespace {
-
-// The primary rows of some consecutive blocks of a segment.
-Status VisitBlocks(const ReadPath& path, const Snapshot& snapshot, std::span<const BlockAddress> blocks,
-                   ScanParts parts, const Context& context, const std::function<Status(uint32_t, Row)>& visit) {
+Status ScanBlocks(const ReadPath& path, const Snapshot& snapshot, uint32_t segment, ScanParts parts,
+                  const Context& context, const std::function<Status(std::span<const ScannedBlock>)>& visit) {
   const SegmentSchema& schema = snapshot.head.schema;
-  const SegmentInfo& info = snapshot.head.segments[blocks.front().segment];
-  std::vector<Extent> extents;
-  for (const BlockAddress& block : blocks) extents.push_back(block.extent);
+  const uint64_t row_bytes = parts.vector ? VectorBytes(schema.dimension) : 0;
+  std::vector<BlockAddress> blocks = SegmentBlocks(snapshot, segment);
   FetchOptions options;
   options.fill_cache = false;
-  std::vector<FetchedExtent> fetched = path.Fetch(context, extents, options, nullptr);
-  std::vector<RowAddress> addresses;
-  std::vector<Row> rows;
-  for (size_t b = 0; b < blocks.size(); ++b) {
-    RETURN_IF_ERROR(fetched[b].status);
-    ASSIGN_OR_RETURN(CellBlock view, ParseBlock(fetched[b].block.bytes(), blocks[b], schema.block()));
-    uint64_t document = view.primary_rows() > 0 ? view.document(0).offset : 0;
-    for (uint32_t row = 0; row < view.primary_rows(); ++row) {
-      uint32_t length = view.document_length(row);
-      RowAttributes attributes = view.attributes(row);
-      addresses.push_back({&info, {blocks[b].first_ordinal + row, {document, length}, attributes}});
-      document += length;
-      Row& read = rows.emplace_back();
-      read.key = view.key(row);
-      read.version = attributes.version != 0 ? attributes.version : info.version;
-      read.expires_at_ms = attributes.expires_at_ms;
-    }
-  }
-  RETURN_IF_ERROR(ReadRows(path, schema, addresses, {parts.vector, parts.document, false}, context, rows));
-  for (size_t i = 0; i < rows.size(); ++i) RETURN_IF_ERROR(visit(addresses[i].location.ordinal, std::move(rows[i])));
-  return Status::Ok();
-}
-
-}  // namespace
-
-Status ScanSegment(const ReadPath& path, const Snapshot& snapshot, uint32_t segment, ScanParts parts,
-                   const Context& context, const std::function<Status(uint32_t, Row)>& visit) {
-  uint64_t row_bytes = parts.vector ? VectorBytes(snapshot.head.schema.dimension) : 0;
-  std::vector<BlockAddress> blocks = SegmentBlocks(snapshot, segment);
   for (size_t begin = 0; begin < blocks.size();) {
     RETURN_IF_ERROR(CheckContext(context, *path.env->clock, "scan"));
     size_t end = begin;
-    for (uint64_t bytes = 0; end < blocks.size() && (end == begin || bytes < kBytesAtOnce); ++end) {
+    std::vector<Extent> extents;
+    for (uint64_t bytes = 0; end < blocks.size() && (end == begin || bytes < parts.bytes_at_once); ++end) {
       bytes += blocks[end].extent.length + blocks[end].primary_rows * row_bytes;
+      extents.push_back(blocks[end].extent);
     }
-    RETURN_IF_ERROR(VisitBlocks(path, snapshot, {blocks.data() + begin, end - begin}, parts, context, visit));
+    std::vector<FetchedExtent> fetched = path.Fetch(context, extents, options, nullptr);
+    std::vector<ScannedBlock> scanned;
+    for (size_t b = begin; b < end; ++b) {
+      RETURN_IF_ERROR(fetched[b - begin].status);
+      ASSIGN_OR_RETURN(CellBlock view, ParseBlock(fetched[b - begin].block.bytes(), blocks[b], schema.block()));
+      scanned.push_back({blocks[b], std::move(view)});
+    }
+    RETURN_IF_ERROR(visit(scanned));
     begin = end;
   }
   return Status::Ok();
+}
+
+void AddressedRows::Add(const SegmentInfo& segment, const ScannedBlock& block, uint32_t row, uint64_t document) {
+  RowAttributes attributes = block.view.attributes(row);
+  addresses.push_back(
+      {&segment, {block.address.first_ordinal + row, {document, block.view.document_length(row)}, attributes}});
+  Row& added = rows.emplace_back();
+  added.key = block.view.key(row);
+  added.version = attributes.version != 0 ? attributes.version : segment.version;
+  added.expires_at_ms = attributes.expires_at_ms;
+}
+
+Status VisitRows(const ReadPath& path, const SegmentSchema& schema, AddressedRows rows, ScanParts parts,
+                 const Context& context, const std::function<Status(size_t, Row)>& visit) {
+  const uint64_t row_bytes = parts.vector ? VectorBytes(schema.dimension) : 0;
+  const RowParts wanted{parts.vector, parts.document, false};
+  for (size_t begin = 0; begin < rows.rows.size();) {
+    size_t end = begin;
+    for (uint64_t bytes = 0; end < rows.rows.size() && (end == begin || bytes < parts.bytes_at_once); ++end) {
+      bytes += row_bytes + (parts.document ? rows.addresses[end].location.document.length : 0);
+    }
+    std::span<Row> some = std::span(rows.rows).subspan(begin, end - begin);
+    RETURN_IF_ERROR(
+        ReadRows(path, schema, std::span(rows.addresses).subspan(begin, end - begin), wanted, context, some));
+    for (size_t i = begin; i < end; ++i) RETURN_IF_ERROR(visit(i, std::move(rows.rows[i])));
+    begin = end;
+  }
+  return Status::Ok();
+}
+
+Status ScanSegment(const ReadPath& path, const Snapshot& snapshot, uint32_t segment, ScanParts parts,
+                   const Context& context, const std::function<Status(uint32_t, Row)>& visit) {
+  const SegmentInfo& info = snapshot.head.segments[segment];
+  auto visit_blocks = [&](std::span<const ScannedBlock> blocks) {
+    AddressedRows rows;
+    for (const ScannedBlock& block : blocks) {
+      uint64_t document = block.view.primary_rows() > 0 ? block.view.document(0).offset : 0;
+      for (uint32_t row = 0; row < block.view.primary_rows(); ++row) {
+        rows.Add(info, block, row, document);
+        document += block.view.document_length(row);
+      }
+    }
+    std::vector<uint32_t> ordinals;
+    for (const RowAddress& address : rows.addresses) ordinals.push_back(address.location.ordinal);
+    return VisitRows(path, snapshot.head.schema, std::move(rows), parts, context,
+                     [&](size_t i, Row row) { return visit(ordinals[i], std::move(row)); });
+  };
+  return ScanBlocks(path, snapshot, segment, parts, context, visit_blocks);
 }
 
 BlockAddress PrimaryBlock(const Snapshot& snapshot, uint32_t segment, uint32_t ordinal) {

@@ -61,6 +61,9 @@ void PutSegments(std::string& out, const std::vector<SegmentInfo>& segments) {
     PutFixed<uint64_t>(out, segment.version);
     PutFixed<uint64_t>(out, segment.hard_deleted);
     PutFixed<uint64_t>(out, segment.soft_deleted);
+    PutFixed<uint64_t>(out, segment.expiry.rows);
+    PutFixed<int64_t>(out, segment.expiry.first_ms);
+    PutFixed<int64_t>(out, segment.expiry.last_ms);
   }
 }
 
@@ -73,8 +76,10 @@ std::vector<SegmentInfo> GetSegments(Decoder& in, uint32_t format, const Head& h
     segment.version = format == 1 ? 1 : in.Fixed<uint64_t>();
     segment.hard_deleted = format == 1 ? 0 : in.Fixed<uint64_t>();
     segment.soft_deleted = format == 1 ? 0 : in.Fixed<uint64_t>();
+    if (format > 1) segment.expiry = {in.Fixed<uint64_t>(), in.Fixed<int64_t>(), in.Fixed<int64_t>()};
     if (segment.kind == SegmentKind::kCells && head.routing.generation == 0) in.Fail();
     if (segment.hard_deleted > segment.rows || segment.soft_deleted > segment.rows - segment.hard_deleted) in.Fail();
+    if (segment.expiry.rows > segment.rows || segment.expiry.first_ms > segment.expiry.last_ms) in.Fail();
     segments.push_back(std::move(segment));
   }
   return segments;

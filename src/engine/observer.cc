@@ -67,6 +67,16 @@ void Observer::Vacuumed(uint64_t objects, uint64_t bytes) const {
   metrics_->Add(MetricId::kVacuumBytesDeleted, bytes);
 }
 
+void Observer::Compacted(int64_t begin_ns, uint64_t bytes_read) const {
+  Took(MetricId::kCompactionSeconds, begin_ns);
+  if (metrics_ != nullptr) metrics_->Add(MetricId::kCompactionBytesRead, bytes_read);
+}
+
+void Observer::CompactionFailed(const Status& status) const {
+  Status counted = Ended(status);
+  Record(EventKind::kError, 0, "compaction in the background: " + counted.ToString(), {});
+}
+
 void Observer::Refreshed(uint64_t version) const { Record(EventKind::kRefresh, version, "refresh", {}); }
 
 }  // namespace isotherm

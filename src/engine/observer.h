@@ -36,6 +36,9 @@ class Observer {
   void Fenced(uint64_t newest_version) const;
   void Vacuumed(uint64_t objects, uint64_t bytes) const;
   void Refreshed(uint64_t version) const;
+  // A compaction that began at `begin_ns`, whatever came of it.
+  void Compacted(int64_t begin_ns, uint64_t bytes_read) const;
+  void CompactionFailed(const Status& status) const;  // in the background, where nobody is told
 
  private:
   void Record(EventKind kind, uint64_t version, std::string cause, Metadata details) const;

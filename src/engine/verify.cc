@@ -10,6 +10,7 @@
 #include "engine/range_reader.h"
 #include "segment/key_pages.h"
 #include "segment/routing_object.h"
+#include "segment/segment_tail.h"
 
 namespace isotherm {
 

@@ -1,18 +1,15 @@
 #include "index/kmeans.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "base/splitmix.h"
 #include "index/near_cells.h"
-#include "simd/kernels.h"
 
 namespace isotherm {
 
 namespace {
 
-constexpr uint32_t kRefineNeighbours = 64;
 constexpr uint32_t kSettlingRounds = 3;  // the last ones, without moving cells
 
 // Each row goes to the nearest of its cell's neighbours.
@@ -20,15 +17,7 @@ void Reassign(std::span<const float> rows, uint32_t dimension, const std::vector
               const std::vector<std::vector<uint32_t>>& neighbours, Executor& executor,
               std::vector<uint32_t>& cell_of) {
   ForRows(&executor, cell_of.size(), [&](size_t i) {
-    const simd::Kernels& kernels = simd::Active();
-    const float* row = rows.data() + i * dimension;
-    float best = std::numeric_limits<float>::infinity();
-    uint32_t best_cell = cell_of[i];
-    for (uint32_t cell : neighbours[cell_of[i]]) {
-      float distance = kernels.l2_f32(row, centroids.data() + size_t{cell} * dimension, dimension);
-      if (distance < best) best = distance, best_cell = cell;
-    }
-    cell_of[i] = best_cell;
+    cell_of[i] = NearestOf(rows.data() + i * dimension, centroids, dimension, neighbours[cell_of[i]]);
   });
 }
 
@@ -66,19 +55,6 @@ size_t SplitLargeCells(std::span<const float> rows, uint32_t dimension, const Me
     for (size_t i = 0; i < members.size(large); i += 2) cell_of[members.of(large)[i]] = small;
   }
   return moves;
-}
-
-// For each centroid its nearest ones, itself first.
-std::vector<std::vector<uint32_t>> NeighbourLists(std::span<const float> centroids, uint32_t dimension,
-                                                  Executor& executor) {
-  NearCells near_cells(centroids, dimension, executor);
-  std::vector<std::vector<uint32_t>> lists(centroids.size() / dimension);
-  executor.ParallelFor(lists.size(), [&](size_t c) {
-    for (const NearCell& near : near_cells.Find(centroids.data() + c * dimension, kRefineNeighbours)) {
-      lists[c].push_back(near.cell);
-    }
-  });
-  return lists;
 }
 
 // The first clustering: rows picked by chance, and every row at the nearest of them. Groups of cells found one inside

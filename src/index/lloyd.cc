@@ -13,12 +13,6 @@ namespace {
 
 constexpr size_t kRowsPerTask = 1024;
 
-void Normalise(float* v, uint32_t dimension) {
-  float norm = std::sqrt(simd::Active().dot_f32(v, v, dimension));
-  if (norm == 0) return;
-  for (uint32_t i = 0; i < dimension; ++i) v[i] /= norm;
-}
-
 uint32_t Nearest(const float* row, const float* centroids, uint32_t cells, uint32_t dimension,
                  std::vector<float>& distances) {
   distances.resize(cells);
@@ -41,6 +35,12 @@ void UpdateCentroid(std::span<const float> rows, uint32_t dimension, std::span<c
 }
 
 }  // namespace
+
+void Normalise(float* v, uint32_t dimension) {
+  float norm = std::sqrt(simd::Active().dot_f32(v, v, dimension));
+  if (norm == 0) return;
+  for (uint32_t i = 0; i < dimension; ++i) v[i] /= norm;
+}
 
 Membership::Membership(std::span<const uint32_t> cell_of, uint32_t cells)
     : begin_(cells + 1, 0), members_(cell_of.size()) {

@@ -28,6 +28,9 @@ class Membership {
   std::vector<uint32_t> members_;
 };
 
+// Brought to length one, unless it is zero.
+void Normalise(float* v, uint32_t dimension);
+
 // body(i) for i in [0, n), in tasks of 1,024; without an executor on this thread.
 void ForRows(Executor* executor, size_t n, const std::function<void(size_t)>& body);
 

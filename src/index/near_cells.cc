@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "simd/kernels.h"
 
@@ -10,6 +11,7 @@ namespace isotherm {
 namespace {
 
 constexpr uint32_t kCompareAll = 4096;
+constexpr uint32_t kRefineNeighbours = 64;
 constexpr uint32_t kGroupRounds = 4;
 constexpr size_t kNearGroups = 24;
 
@@ -51,6 +53,30 @@ std::vector<NearCell> NearCells::Find(const float* row, size_t keep) const {
   if (near.empty()) return CompareAll(row, centroids_, dimension_, keep);
   KeepNearest(near, keep);
   return near;
+}
+
+std::vector<std::vector<uint32_t>> NeighbourLists(std::span<const float> centroids, uint32_t dimension,
+                                                  Executor& executor) {
+  NearCells near_cells(centroids, dimension, executor);
+  std::vector<std::vector<uint32_t>> lists(centroids.size() / dimension);
+  executor.ParallelFor(lists.size(), [&](size_t c) {
+    for (const NearCell& near : near_cells.Find(centroids.data() + c * dimension, kRefineNeighbours)) {
+      lists[c].push_back(near.cell);
+    }
+  });
+  return lists;
+}
+
+uint32_t NearestOf(const float* row, std::span<const float> centroids, uint32_t dimension,
+                   std::span<const uint32_t> cells) {
+  const simd::Kernels& kernels = simd::Active();
+  float best = std::numeric_limits<float>::infinity();
+  uint32_t best_cell = cells.front();
+  for (uint32_t cell : cells) {
+    float distance = kernels.l2_f32(row, centroids.data() + size_t{cell} * dimension, dimension);
+    if (distance < best) best = distance, best_cell = cell;
+  }
+  return best_cell;
 }
 
 }  // namespace isotherm

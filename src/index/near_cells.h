@@ -35,4 +35,11 @@ class NearCells {
   std::vector<Membership> members_;
 };
 
+// For each centroid its 64 nearest ones, itself first: all that a row which was nearest to it looks at in a round of
+// refinement.
+std::vector<std::vector<uint32_t>> NeighbourLists(std::span<const float> centroids, uint32_t dimension,
+                                                  Executor& executor);
+uint32_t NearestOf(const float* row, std::span<const float> centroids, uint32_t dimension,
+                   std::span<const uint32_t> cells);
+
 }  // namespace isotherm

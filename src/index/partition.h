@@ -13,22 +13,12 @@
 #include <vector>
 
 #include "base/environment.h"
+#include "index/cells.h"
 #include "isotherm/context.h"
 #include "isotherm/row.h"
 #include "isotherm/status.h"
 
 namespace isotherm {
-
-struct PartitionOptions {
-  uint32_t cells = 0;  // 0: SuggestCells
-  uint64_t seed = 1;
-  uint32_t refine_rounds = 12;
-  uint32_t second_candidates = 8;  // nearest cells that the second assignment chooses from
-  float soar_lambda = 1.0F;
-  float max_cell_factor = 3.0F;  // cells larger than this many times the mean are split while refining
-};
-
-inline constexpr uint32_t kNoCell = UINT32_MAX;
 
 struct Partition {
   uint32_t dimension = 0;
@@ -41,9 +31,6 @@ struct Partition {
     return {centroids.data() + size_t{cell} * dimension, dimension};
   }
 };
-
-// Weighs the bytes of the centroids against those of the rows that a query reads.
-uint32_t SuggestCells(uint64_t rows);
 
 // `rows`: n x dimension, n ≥ 1; for kCosine of length one. `progress` is told (done, total) and may be null. The same
 // input and seed give the same partition, whatever the number of threads.

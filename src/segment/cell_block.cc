@@ -1,9 +1,9 @@
 #include "segment/cell_block.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/coding.h"
-#include "quant/residual8.h"
 
 namespace isotherm {
 
@@ -35,13 +35,17 @@ T Load(const char* array, uint32_t index) {
   return value;
 }
 
-void PutCodes(std::string& out, std::span<const BlockRow> rows, std::span<const float> centroid) {
-  size_t dimension = centroid.size();
+void PutCodes(std::string& out, std::span<const BlockRow> rows, size_t dimension, std::span<const float> centroid) {
   std::vector<float> scales(rows.size());
   std::vector<float> norms2(rows.size());
   std::vector<int8_t> codes(rows.size() * dimension);
   for (size_t i = 0; i < rows.size(); ++i) {
-    ResidualFactors factors = EncodeResidual8({rows[i].vector, dimension}, centroid, &codes[i * dimension]);
+    ResidualFactors factors = rows[i].factors;
+    if (rows[i].vector != nullptr) {
+      factors = EncodeResidual8({rows[i].vector, dimension}, centroid, &codes[i * dimension]);
+    } else {
+      std::copy_n(rows[i].code, dimension, &codes[i * dimension]);
+    }
     scales[i] = factors.scale;
     norms2[i] = factors.norm2;
   }
@@ -97,7 +101,7 @@ std::string EncodeCellBlock(const BlockSchema& schema, std::span<const BlockRow>
   }
   std::string out(reinterpret_cast<const char*>(&header), sizeof(header));
   if (own_centroid) out.append(reinterpret_cast<const char*>(centroid.data()), centroid.size() * sizeof(float));
-  PutCodes(out, rows, centroid);
+  PutCodes(out, rows, schema.dimension, centroid);
   for (const BlockRow& row : rows) PutFixed<uint32_t>(out, row.document.length);
   for (const BlockRow& row : rows.subspan(primary_rows)) PutFixed<uint32_t>(out, row.ordinal);
   for (const BlockRow& row : rows.subspan(primary_rows)) PutFixed<uint64_t>(out, row.document.offset);

@@ -18,6 +18,7 @@
 
 #include "isotherm/row.h"
 #include "isotherm/status.h"
+#include "quant/residual8.h"
 #include "segment/filter_columns.h"
 
 namespace isotherm {
@@ -39,10 +40,12 @@ struct RowAttributes {
 struct BlockRow {
   const Key* key = nullptr;
   const Metadata* metadata = nullptr;
-  const float* vector = nullptr;  // of length one for kCosine
+  const float* vector = nullptr;  // of length one for kCosine; null: its code is at hand
   uint32_t ordinal = 0;
   DocumentRef document;
   RowAttributes attributes{};
+  ResidualFactors factors{};  // with `code`, which is relative to the block's centroid
+  const int8_t* code = nullptr;
 };
 
 struct BlockSchema {

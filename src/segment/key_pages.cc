@@ -22,47 +22,12 @@ constexpr uint16_t kRanOver = 1;
 constexpr uint16_t kWithAttributes = 2;
 constexpr double kFill = 0.75;
 
-struct Page {
-  std::string entries;
-  uint16_t count = 0;
-  uint16_t flags = 0;
-};
-
-size_t EntryBytes(const Key& key, uint16_t flags) {
-  return kEntryBytes + (key.type() == KeyType::kString ? key.text().size() : 0) +
-         ((flags & kWithAttributes) != 0 ? kAttributeBytes : 0);
+size_t EntryBytes(size_t text_bytes, bool with_attributes) {
+  return kEntryBytes + text_bytes + (with_attributes ? kAttributeBytes : 0);
 }
 
-std::string FinishPage(const Page& page) {
-  std::string body;
-  PutFixed<uint16_t>(body, page.count);
-  PutFixed<uint16_t>(body, page.flags);
-  body += page.entries;
-  body.resize(kKeyPageBytes - sizeof(uint32_t), '\0');
-  std::string out;
-  PutFixed<uint32_t>(out, Crc32c(body));
-  return out + body;
-}
-
-bool AddToPage(Page& page, uint64_t hash, const KeyEntry& entry) {
-  if (kPageHeaderBytes + page.entries.size() + EntryBytes(*entry.key, page.flags) > kKeyPageBytes) {
-    page.flags |= kRanOver;
-    return false;
-  }
-  PutFixed<uint64_t>(page.entries, hash);
-  PutFixed<uint32_t>(page.entries, entry.location.ordinal);
-  PutFixed<uint32_t>(page.entries, entry.location.document.length);
-  PutFixed<uint64_t>(page.entries, entry.location.document.offset);
-  std::string_view text =
-      entry.key->type() == KeyType::kString ? std::string_view(entry.key->text()) : std::string_view();
-  PutFixed<uint16_t>(page.entries, static_cast<uint16_t>(text.size()));
-  page.entries += text;
-  if ((page.flags & kWithAttributes) != 0) {
-    PutFixed<uint64_t>(page.entries, entry.location.attributes.version);
-    PutFixed<int64_t>(page.entries, entry.location.attributes.expires_at_ms);
-  }
-  ++page.count;
-  return true;
+std::string_view TextOf(const Key& key) {
+  return key.type() == KeyType::kString ? std::string_view(key.text()) : std::string_view();
 }
 
 }  // namespace
@@ -79,30 +44,72 @@ uint64_t HashKey(const Key& key) {
 // The high 32 bits spread evenly over [0, pages).
 uint32_t KeyPageOf(uint64_t hash, uint32_t pages) { return static_cast<uint32_t>(((hash >> 32) * pages) >> 32); }
 
-std::string EncodeKeyPages(std::span<const KeyEntry> entries) {
-  uint16_t flags = 0;
-  for (const KeyEntry& entry : entries) {
-    if (entry.location.attributes != RowAttributes()) flags = kWithAttributes;
-  }
-  size_t bytes = 0;
+void KeyTotals::Add(const Key& key, const RowAttributes& attributes) {
+  ++keys;
+  uint64_t text = TextOf(key).size();
+  text_bytes += text;
+  longest_text = std::max(longest_text, text);
+  with_attributes = with_attributes || attributes != RowAttributes();
+}
+
+uint32_t KeyTotals::pages() const {
+  uint64_t bytes = text_bytes + keys * EntryBytes(0, with_attributes);
   // Long keys fill a page in few entries and leave an unused end each.
-  size_t longest = kEntryBytes;
-  for (const KeyEntry& entry : entries) {
-    bytes += EntryBytes(*entry.key, flags);
-    longest = std::max(longest, EntryBytes(*entry.key, flags));
-  }
+  size_t longest = EntryBytes(longest_text, with_attributes);
   double room = kFill * static_cast<double>(kKeyPageBytes - kPageHeaderBytes - longest);
-  auto page_count = static_cast<uint32_t>(static_cast<double>(bytes) / room) + 1;
-  std::vector<Page> pages(page_count, Page{{}, 0, flags});
-  for (const KeyEntry& entry : entries) {
-    uint64_t hash = HashKey(*entry.key);
-    uint32_t at = KeyPageOf(hash, page_count);
-    while (!AddToPage(pages[at], hash, entry)) at = (at + 1) % page_count;
+  return static_cast<uint32_t>(static_cast<double>(bytes) / room) + 1;
+}
+
+KeyPageBuilder::KeyPageBuilder(const KeyTotals& totals)
+    : with_attributes_(totals.with_attributes), pages_(totals.pages()), bytes_(pages_.size() * kKeyPageBytes, '\0') {}
+
+bool KeyPageBuilder::AddToPage(uint32_t at, std::string_view entry) {
+  Page& page = pages_[at];
+  if (kPageHeaderBytes + page.used + entry.size() > kKeyPageBytes) {
+    page.ran_over = true;
+    return false;
   }
-  std::string out;
-  out.reserve(size_t{page_count} * kKeyPageBytes);
-  for (const Page& page : pages) out += FinishPage(page);
-  return out;
+  std::memcpy(&bytes_[size_t{at} * kKeyPageBytes + kPageHeaderBytes + page.used], entry.data(), entry.size());
+  page.used = static_cast<uint16_t>(page.used + entry.size());
+  ++page.count;
+  return true;
+}
+
+Status KeyPageBuilder::Add(const Key& key, const KeyLocation& location) {
+  uint64_t hash = HashKey(key);
+  std::string_view text = TextOf(key);
+  std::string entry;
+  PutFixed<uint64_t>(entry, hash);
+  PutFixed<uint32_t>(entry, location.ordinal);
+  PutFixed<uint32_t>(entry, location.document.length);
+  PutFixed<uint64_t>(entry, location.document.offset);
+  PutFixed<uint16_t>(entry, static_cast<uint16_t>(text.size()));
+  entry += text;
+  if (with_attributes_) {
+    PutFixed<uint64_t>(entry, location.attributes.version);
+    PutFixed<int64_t>(entry, location.attributes.expires_at_ms);
+  }
+  auto count = static_cast<uint32_t>(pages_.size());
+  uint32_t at = KeyPageOf(hash, count);
+  for (uint32_t tried = 0; tried < count; ++tried, at = (at + 1) % count) {
+    if (AddToPage(at, entry)) return Status::Ok();
+  }
+  return Status::Internal("key pages: more keys than were told of");
+}
+
+std::string KeyPageBuilder::Finish() {
+  for (size_t at = 0; at < pages_.size(); ++at) {
+    const Page& page = pages_[at];
+    auto flags = static_cast<uint16_t>((page.ran_over ? kRanOver : 0) | (with_attributes_ ? kWithAttributes : 0));
+    std::string header;
+    PutFixed<uint16_t>(header, page.count);
+    PutFixed<uint16_t>(header, flags);
+    char* begin = &bytes_[at * kKeyPageBytes];
+    std::memcpy(begin + sizeof(uint32_t), header.data(), header.size());
+    uint32_t crc = Crc32c({begin + sizeof(crc), kKeyPageBytes - sizeof(crc)});
+    std::memcpy(begin, &crc, sizeof(crc));
+  }
+  return std::move(bytes_);
 }
 
 namespace {
@@ -171,16 +178,15 @@ uint64_t FilterBits(uint64_t hash) { return (hash * 0x9e3779b97f4a7c15) ^ (hash 
 
 }  // namespace
 
-std::string KeyFilter::Build(std::span<const uint64_t> hashes) {
-  size_t blocks =
-      std::max<size_t>(1, (hashes.size() * kBitsPerKey + kFilterBlockBytes * 8 - 1) / (kFilterBlockBytes * 8));
-  std::string bytes(blocks * kFilterBlockBytes, '\0');
-  for (uint64_t hash : hashes) {
-    char* block = bytes.data() + FilterBlockOf(hash, blocks) * kFilterBlockBytes;
-    uint64_t bits = FilterBits(hash);
-    for (int p = 0; p < kProbes; ++p, bits >>= 9) block[(bits & 511) >> 3] |= static_cast<char>(1 << (bits & 7));
-  }
-  return bytes;
+std::string KeyFilter::Make(uint64_t keys) {
+  uint64_t blocks = std::max<uint64_t>(1, (keys * kBitsPerKey + kFilterBlockBytes * 8 - 1) / (kFilterBlockBytes * 8));
+  return std::string(blocks * kFilterBlockBytes, '\0');
+}
+
+void KeyFilter::Add(std::string& bytes, uint64_t hash) {
+  char* block = bytes.data() + FilterBlockOf(hash, bytes.size() / kFilterBlockBytes) * kFilterBlockBytes;
+  uint64_t bits = FilterBits(hash);
+  for (int p = 0; p < kProbes; ++p, bits >>= 9) block[(bits & 511) >> 3] |= static_cast<char>(1 << (bits & 7));
 }
 
 bool KeyFilter::MayContain(std::string_view bytes, uint64_t hash) {

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,13 +32,38 @@ struct KeyLocation {
   RowAttributes attributes{};
 };
 
-struct KeyEntry {
-  const Key* key = nullptr;
-  KeyLocation location;
+// What must be known of a segment's keys before the first one is given.
+struct KeyTotals {
+  uint64_t keys = 0;
+  uint64_t text_bytes = 0;       // of string keys
+  uint64_t longest_text = 0;     // of one of them, or more
+  bool with_attributes = false;  // some row has a version or an expiry of its own
+
+  void Add(const Key& key, const RowAttributes& attributes);
+  uint32_t pages() const;
 };
 
-// All pages, one behind the other; ≥ 1.
-std::string EncodeKeyPages(std::span<const KeyEntry> entries);
+// Makes all pages, with no more memory than these take.
+class KeyPageBuilder {
+ public:
+  explicit KeyPageBuilder(const KeyTotals& totals);
+  // Internal when more comes than was told.
+  Status Add(const Key& key, const KeyLocation& location);
+  // All pages, one behind the other; ≥ 1. To be called once.
+  std::string Finish();
+
+ private:
+  struct Page {
+    uint16_t used = 0;  // bytes
+    uint16_t count = 0;
+    bool ran_over = false;
+  };
+  bool AddToPage(uint32_t at, std::string_view entry);
+
+  const bool with_attributes_;
+  std::vector<Page> pages_;
+  std::string bytes_;
+};
 
 uint32_t KeyPageOf(uint64_t hash, uint32_t pages);
 
@@ -57,7 +81,9 @@ Status VisitKeyPage(std::string_view page,
 // "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007); about 0.5 % false positives.
 class KeyFilter {
  public:
-  static std::string Build(std::span<const uint64_t> hashes);
+  // An empty one for so many keys.
+  static std::string Make(uint64_t keys);
+  static void Add(std::string& bytes, uint64_t hash);
   // An empty `bytes`, or a size that is no multiple of 64, says maybe to all.
   static bool MayContain(std::string_view bytes, uint64_t hash);
 };

@@ -1,5 +1,7 @@
 #include "segment/segment_info.h"
 
+#include <algorithm>
+
 #include "base/crc32c.h"
 #include "isotherm/blob_store.h"
 #include "segment/key_pages.h"
@@ -47,6 +49,12 @@ bool FitsTogether(const SegmentInfo& info, uint32_t dimension) {
 }
 
 }  // namespace
+
+void ExpirySpan::Add(int64_t expires_at_ms) {
+  first_ms = rows == 0 ? expires_at_ms : std::min(first_ms, expires_at_ms);
+  last_ms = rows == 0 ? expires_at_ms : std::max(last_ms, expires_at_ms);
+  ++rows;
+}
 
 uint32_t SegmentInfo::key_pages() const { return static_cast<uint32_t>(keys.length / kKeyPageBytes); }
 

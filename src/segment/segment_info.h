@@ -29,6 +29,15 @@ struct BlockInfo {
   uint32_t crc32c = 0;
 };
 
+// When rows expire: of those that do.
+struct ExpirySpan {
+  uint64_t rows = 0;
+  int64_t first_ms = 0;
+  int64_t last_ms = 0;
+
+  void Add(int64_t expires_at_ms);
+};
+
 struct SegmentInfo {
   std::string name;
   SegmentKind kind = SegmentKind::kFlat;
@@ -42,6 +51,7 @@ struct SegmentInfo {
   uint64_t version = 0;       // of the collection, whose commit wrote its rows, but for those that say themselves
   uint64_t hard_deleted = 0;  // of its rows
   uint64_t soft_deleted = 0;
+  ExpirySpan expiry;
   Section codes;
   Section vectors;    // per row: f32[d], crc32c u32 of these bytes and the ordinal
   Section documents;  // per row: see row_codec.h

@@ -16,6 +16,7 @@ using testing_support::Nearest;
 Options Creating(uint32_t dimension, Metric metric = Metric::kL2) {
   Options options;
   options.create = CreateOptions{dimension, metric, KeyType::kInteger, {"colour", "weight"}};
+  options.background_compaction = false;
   return options;
 }
 

@@ -77,6 +77,7 @@ Options QuietOptions() {
   Options options;
   options.block_cache_bytes = 1 << 20;
   options.commit_on_close = false;
+  options.background_compaction = false;
   return options;
 }
 

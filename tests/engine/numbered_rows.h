@@ -30,6 +30,7 @@ inline Options CreatingSmall() {
   Options options;
   options.create = CreateOptions{kSmallDimension, Metric::kL2, KeyType::kInteger, {"number"}};
   options.commit_on_close = false;
+  options.background_compaction = false;
   options.block_cache_bytes = 1 << 20;
   return options;
 }

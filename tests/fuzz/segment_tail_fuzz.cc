@@ -1,5 +1,5 @@
 // Any bytes as a segment's tail. What is one tells of sections inside of the segment.
-#include "segment/segment_writer.h"
+#include "segment/segment_tail.h"
 #include "tests/fuzz/sealed.h"
 
 namespace isotherm {

@@ -34,7 +34,7 @@ Sample MakeSample(RandomRows& random, KeyType type, uint32_t primary, uint32_t s
   for (uint32_t i = 0; i < primary + second; ++i) {
     const Row& row = sample.rows[i];
     auto length = static_cast<uint32_t>(random.random().Below(1000));
-    BlockRow block_row{&row.key, &row.metadata, row.vector.data(), first + i, {offset, length}};
+    BlockRow block_row{&row.key, &row.metadata, row.vector.data(), first + i, {offset, length}, {}};
     offset += length;
     if (i >= primary) {
       block_row.ordinal = static_cast<uint32_t>(random.random().Next());

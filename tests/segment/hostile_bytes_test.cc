@@ -11,6 +11,7 @@
 #include "segment/key_pages.h"
 #include "segment/routing_object.h"
 #include "segment/row_codec.h"
+#include "segment/segment_tail.h"
 #include "segment/segment_writer.h"
 #include "tests/segment/random_rows.h"
 
@@ -105,7 +106,7 @@ TEST(HostileBytes, DamagedBlocksAreReadWithinTheirBounds) {
   RandomRows random(2, kDimension, KeyType::kString);
   std::vector<Row> rows = random.NextRows(6);
   std::vector<BlockRow> block_rows;
-  for (const Row& row : rows) block_rows.push_back({&row.key, &row.metadata, row.vector.data(), 0, {}});
+  for (const Row& row : rows) block_rows.push_back({&row.key, &row.metadata, row.vector.data(), 0, {}, {}});
   std::string good = EncodeCellBlock(kSchema.block(), block_rows, 4, rows[0].vector, true);
   for (int i = 0; i < 20000; ++i) {
     ExpectBounded(Damage(good, random.random()), [](std::string_view bytes) {

@@ -37,15 +37,20 @@ Found Find(std::string_view pages, const Key& key) {
   }
 }
 
-std::vector<KeyEntry> EntriesOf(const std::vector<Key>& keys) {
-  std::vector<KeyEntry> entries;
-  for (uint32_t i = 0; i < keys.size(); ++i) entries.push_back({&keys[i], {i, {uint64_t{i} << 33, i * 3}}});
-  return entries;
+std::string PagesOf(const std::vector<Key>& keys) {
+  KeyTotals totals;
+  for (const Key& key : keys) totals.Add(key, {});
+  KeyPageBuilder builder(totals);
+  for (uint32_t i = 0; i < keys.size(); ++i) {
+    Status added = builder.Add(keys[i], {i, {uint64_t{i} << 33, i * 3}, {}});
+    EXPECT_TRUE(added.ok()) << added;
+  }
+  return builder.Finish();
 }
 
 // Every key is found at its place, absent ones are not, and each is listed once. Returns the pages read a key.
 double ExpectModel(const std::vector<Key>& keys, const std::vector<Key>& absent) {
-  std::string pages = EncodeKeyPages(EntriesOf(keys));
+  std::string pages = PagesOf(keys);
   EXPECT_EQ(pages.size() % kKeyPageBytes, 0U);
   EXPECT_GE(pages.size(), kKeyPageBytes);
   uint64_t reads = 0;
@@ -125,10 +130,19 @@ TEST(KeyPages, KeysThatAllBelongToOnePageOverflowIntoTheNextOnes) {
   ExpectModel(keys, {KeyOfHash(uint64_t{0xffffffff} << 32 | 5000), KeyOfHash(17)});
 }
 
+TEST(KeyPages, MoreKeysThanWereToldOfAreRefused) {
+  KeyTotals totals;
+  totals.Add(uint64_t{1}, {});
+  KeyPageBuilder builder(totals);
+  Status status;
+  for (uint32_t i = 0; i < 1000 && status.ok(); ++i) status = builder.Add(uint64_t{i}, {i, {}, {}});
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+}
+
 TEST(KeyPages, AnyFlippedBitOfAPageIsCorruption) {
   RandomRows random(3, 1, KeyType::kString);
   std::vector<Key> keys = NextKeys(random, 40, 40);
-  std::string page = EncodeKeyPages(EntriesOf(keys)).substr(0, kKeyPageBytes);
+  std::string page = PagesOf(keys).substr(0, kKeyPageBytes);
   for (size_t byte = 0; byte < page.size(); ++byte) {
     std::string damaged = page;
     damaged[byte] = static_cast<char>(damaged[byte] ^ (1 << (byte % 8)));
@@ -156,7 +170,8 @@ TEST_P(KeyFilterTest, DeniesNoKeyThatIsThereAndFewThatAreNot) {
   SplitMix64 random(4);
   std::vector<uint64_t> hashes(GetParam());
   for (uint64_t& hash : hashes) hash = random.Next();
-  std::string filter = KeyFilter::Build(hashes);
+  std::string filter = KeyFilter::Make(hashes.size());
+  for (uint64_t hash : hashes) KeyFilter::Add(filter, hash);
   EXPECT_EQ(filter.size() % 64, 0U);
   EXPECT_LE(filter.size(), hashes.size() * 12 / 8 + 64);
   for (uint64_t hash : hashes) EXPECT_TRUE(KeyFilter::MayContain(filter, hash));

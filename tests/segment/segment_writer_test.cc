@@ -7,9 +7,11 @@
 
 #include "base/coding.h"
 #include "base/crc32c.h"
+#include "base/macros.h"
 #include "quant/residual8.h"
 #include "segment/key_pages.h"
 #include "segment/row_codec.h"
+#include "segment/segment_tail.h"
 #include "tests/segment/random_rows.h"
 
 namespace isotherm {
@@ -145,57 +147,96 @@ TEST(SegmentWriter, SectionsAreAlignedInOrderAndPaddedWithZeros) {
 
 // Two segments of one partition, with second copies of rows of either in both.
 struct CellSegments {
+  struct Cell {
+    std::vector<uint32_t> ordinals;
+    uint32_t primary_rows = 0;
+  };
+  struct Plan {
+    SegmentShape shape;
+    std::vector<Cell> cells;
+  };
   std::vector<Row> rows;
-  std::vector<std::string> documents;
-  std::vector<SegmentPlan> plans;
   std::vector<DocumentRef> places;
-  std::vector<SegmentRow> segment_rows;
+  std::vector<Plan> plans;
   std::vector<float> centroid = std::vector<float>(kDimension, 0.25F);
+  bool with_codes = false;  // every other row's code is at hand already
+
+  std::span<const Row> RowsOf(const Plan& plan) const {
+    size_t count = 0;
+    for (const Cell& cell : plan.cells) count += cell.primary_rows;
+    return {rows.data() + plan.shape.first_ordinal, count};
+  }
 };
 
 CellSegments MakeCells(RandomRows& random, uint32_t cells, uint32_t cells_in_first) {
   CellSegments made;
   uint32_t rows = cells * 9;
   made.rows = random.NextRows(rows);
-  for (const Row& row : made.rows) {
-    made.documents.push_back(EncodeDocument(row));
-    made.segment_rows.push_back({&row, row.vector.data()});
-  }
-  uint32_t ordinal = 0;
+  uint64_t document = 0;
   for (uint32_t cell = 0; cell < cells; ++cell) {
+    auto ordinal = static_cast<uint32_t>(made.places.size());
     if (cell == 0 || cell == cells_in_first) {
-      made.plans.push_back({"segment-" + std::to_string(cell), SegmentKind::kCells, ordinal, 0, cell, {}});
+      made.plans.push_back({{"segment-" + std::to_string(cell), SegmentKind::kCells, ordinal, cell, {}}, {}});
+      document = 0;
     }
-    BlockPlan block{{}, cell % 3 == 2 ? 0U : cell % 3 == 1 ? 18U : 9U, made.centroid};
+    CellSegments::Cell block{{}, cell % 3 == 2 ? 0U : cell % 3 == 1 ? 18U : 9U};
     if (cell + 1 == cells) block.primary_rows = rows - ordinal;
-    for (uint32_t i = 0; i < block.primary_rows; ++i) block.ordinals.push_back(ordinal++);
+    for (uint32_t i = 0; i < block.primary_rows; ++i) {
+      const Row& row = made.rows[ordinal];
+      made.plans.back().shape.keys.Add(row.key, {});
+      made.places.push_back({document, static_cast<uint32_t>(EncodeDocument(row).size())});
+      document += made.places.back().length;
+      block.ordinals.push_back(ordinal++);
+    }
     for (int i = 0; i < 5; ++i) block.ordinals.push_back(static_cast<uint32_t>(random.random().Below(rows)));
-    made.plans.back().rows += block.primary_rows;
-    made.plans.back().blocks.push_back(std::move(block));
+    made.plans.back().cells.push_back(std::move(block));
   }
-  made.places = PlaceDocuments(made.documents, made.plans);
   return made;
 }
 
-TEST(SegmentWriter, SegmentsOfCellsHoldTheirRowsAndNameThoseOfOthers) {
+Result<SegmentInfo> Write(const SegmentSchema& schema, const CellSegments& made, const CellSegments::Plan& plan,
+                          const ByteSink& sink) {
+  SegmentStream stream(schema, plan.shape, sink);
+  RETURN_IF_ERROR(stream.Begin());
+  for (const CellSegments::Cell& cell : plan.cells) {
+    std::vector<BlockRow> block;
+    std::vector<std::vector<int8_t>> codes(cell.ordinals.size(), std::vector<int8_t>(kDimension));
+    for (size_t i = 0; i < cell.ordinals.size(); ++i) {
+      uint32_t ordinal = cell.ordinals[i];
+      const Row& row = made.rows[ordinal];
+      BlockRow& out = block.emplace_back();
+      out = {&row.key, &row.metadata, row.vector.data(), ordinal, made.places[ordinal], {}};
+      if (!made.with_codes || i % 2 == 0) continue;
+      out.factors = EncodeResidual8(row.vector, made.centroid, codes[i].data());
+      out.vector = nullptr;
+      out.code = codes[i].data();
+    }
+    RETURN_IF_ERROR(stream.AddBlock(block, cell.primary_rows, made.centroid));
+  }
+  for (const Row& row : made.RowsOf(plan)) RETURN_IF_ERROR(stream.AddVector(row.vector));
+  for (const Row& row : made.RowsOf(plan)) RETURN_IF_ERROR(stream.AddDocument(EncodeDocument(row)));
+  return stream.Finish();
+}
+
+TEST(SegmentStream, SegmentsOfCellsHoldTheirRowsAndNameThoseOfOthers) {
   for (KeyType type : {KeyType::kInteger, KeyType::kString}) {
     RandomRows random(3, kDimension, type);
     CellSegments made = MakeCells(random, 12, 5);
-    for (const SegmentPlan& plan : made.plans) {
+    for (const CellSegments::Plan& plan : made.plans) {
       Object object;
-      auto info = WriteSegment(Schema(type), plan, made.segment_rows, made.documents, made.places, object.sink);
+      auto info = Write(Schema(type), made, plan, object.sink);
       ASSERT_TRUE(info.ok()) << info.status();
-      EXPECT_EQ(info->cell_count, plan.blocks.size());
-      EXPECT_EQ(info->first_cell, plan.first_cell);
-      std::span<const Row> own(made.rows.data() + plan.first_ordinal, plan.rows);
-      ExpectRows(Schema(type), *info, object, own);
-      ExpectKeys(*info, object, own);
-      for (size_t b = 0, offset = info->codes.offset; b < plan.blocks.size(); offset += info->blocks[b++].length) {
+      EXPECT_EQ(info->bytes, object.bytes.size());
+      EXPECT_EQ(info->cell_count, plan.cells.size());
+      EXPECT_EQ(info->first_cell, plan.shape.first_cell);
+      ExpectRows(Schema(type), *info, object, made.RowsOf(plan));
+      ExpectKeys(*info, object, made.RowsOf(plan));
+      for (size_t b = 0, offset = info->codes.offset; b < plan.cells.size(); offset += info->blocks[b++].length) {
         std::string bytes = object.bytes.substr(offset, info->blocks[b].length);
         auto view = CellBlock::Parse(bytes, Schema(type).block());
         ASSERT_TRUE(view.ok()) << view.status();
         for (uint32_t i = 0; i < view->rows(); ++i) {
-          uint32_t ordinal = plan.blocks[b].ordinals[i];
+          uint32_t ordinal = plan.cells[b].ordinals[i];
           EXPECT_EQ(view->ordinal(i), ordinal);
           EXPECT_EQ(view->key(i), made.rows[ordinal].key);
           EXPECT_EQ(view->document(i).offset, made.places[ordinal].offset);
@@ -205,12 +246,36 @@ TEST(SegmentWriter, SegmentsOfCellsHoldTheirRowsAndNameThoseOfOthers) {
   }
 }
 
+TEST(SegmentStream, CodesThatAreAtHandGiveTheSameBytes) {
+  RandomRows random(8, kDimension, KeyType::kInteger);
+  CellSegments made = MakeCells(random, 6, 3);
+  Object computed;
+  ASSERT_TRUE(Write(Schema(KeyType::kInteger), made, made.plans[1], computed.sink).ok());
+  made.with_codes = true;
+  Object given;
+  ASSERT_TRUE(Write(Schema(KeyType::kInteger), made, made.plans[1], given.sink).ok());
+  EXPECT_EQ(given.bytes, computed.bytes);
+}
+
+TEST(SegmentStream, MoreOrFewerRowsThanWereToldOfAreRefused) {
+  RandomRows random(9, kDimension, KeyType::kInteger);
+  CellSegments made = MakeCells(random, 6, 6);
+  CellSegments::Plan short_of_one = made.plans[0];
+  ++short_of_one.shape.keys.keys;
+  Object object;
+  EXPECT_EQ(Write(Schema(KeyType::kInteger), made, short_of_one, object.sink).status().code(), StatusCode::kInternal);
+  SegmentSchema schema = Schema(KeyType::kInteger);
+  SegmentStream stream(schema, made.plans[0].shape, object.sink);
+  ASSERT_TRUE(stream.Begin().ok());
+  EXPECT_EQ(stream.Finish().status().code(), StatusCode::kInternal);
+}
+
 TEST(SegmentTail, IsFoundFromTheEndAloneAndTellsWhatTheHeadIsTold) {
   RandomRows random(4, kDimension, KeyType::kString);
   CellSegments made = MakeCells(random, 7, 7);
   SegmentSchema schema = Schema(KeyType::kString, Metric::kInnerProduct);
   Object object;
-  auto info = WriteSegment(schema, made.plans[0], made.segment_rows, made.documents, made.places, object.sink);
+  auto info = Write(schema, made, made.plans[0], object.sink);
   ASSERT_TRUE(info.ok()) << info.status();
   Decoder footer(std::string_view(object.bytes).substr(object.bytes.size() - 32));
   auto offset = footer.Fixed<uint64_t>();
