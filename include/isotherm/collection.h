@@ -143,9 +143,10 @@ class Collection {
 
   // Moves to the newest version: one request, also when there is nothing new. What is cached stays.
   virtual Status Refresh(const Context& context = {}) = 0;
-  // Rewrites all committed rows as one partition, or does what the policy finds due: see CompactOptions. Pending rows are
-  // committed first. Readers and other writers go on; when another commit comes in between, its rows stay beside the new
-  // partition. One at a time on a handle. kConflict when another writer's compaction was faster; nothing was changed then.
+  // Rewrites all committed rows as one partition, or does what the policy finds due: see CompactOptions. Pending rows
+  // are committed first. Readers and other writers go on; when another commit comes in between, its rows stay beside
+  // the new partition. One at a time on a handle. kConflict when another writer's compaction was faster; nothing was
+  // changed then.
   virtual Status Compact(const CompactOptions& options = {}, const Progress& progress = {},
                          const Context& context = {}) = 0;
 

@@ -43,10 +43,10 @@ class CompactionPolicy {
 // The default: writes little. Flat segments of similar size are merged when there are some of them, and folded into the
 // partition when they hold a good part of its rows.
 struct SizeTieredOptions {
-  size_t threshold = 4;        // flat segments of similar size, at least 2
-  double size_factor = 4;      // similar: the largest has at most so many times the bytes of the smallest
-  double fold_share = 0.25;    // of the partition's rows, in flat segments: more of them go into the partition
-  double dead_share = 0.3;     // of deleted and expired rows: what has more is rewritten without
+  size_t threshold = 4;      // flat segments of similar size, at least 2
+  double size_factor = 4;    // similar: the largest has at most so many times the bytes of the smallest
+  double fold_share = 0.25;  // of the partition's rows, in flat segments: more of them go into the partition
+  double dead_share = 0.3;   // of deleted and expired rows: what has more is rewritten without
 };
 std::shared_ptr<const CompactionPolicy> SizeTieredCompaction(const SizeTieredOptions& options = {});
 

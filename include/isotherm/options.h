@@ -13,9 +13,9 @@ namespace isotherm {
 
 struct Environment;
 class CompactionPolicy;  // compaction.h
-class EventLog;      // events.h
-class MemoryBudget;  // memory.h
-class Metrics;       // metrics.h
+class EventLog;          // events.h
+class MemoryBudget;      // memory.h
+class Metrics;           // metrics.h
 
 // What a collection is, forever. An existing one knows it by itself.
 struct CreateOptions {
@@ -52,8 +52,8 @@ struct CompactOptions {
   uint64_t min_rows_for_cells = 2000;
   uint64_t max_object_bytes = 256 << 20;
   uint64_t seed = 1;  // of the clustering; the same rows and seed give the same cells
-  // RAM; what goes beyond it is spilled into Options::spill_dir. At most half of Options::memory. A few numbers for each
-  // row (20 bytes) come on top.
+  // RAM; what goes beyond it is spilled into Options::spill_dir. At most half of Options::memory. A few numbers for
+  // each row (20 bytes) come on top.
   uint64_t memory_bytes = 256 << 20;
 };
 

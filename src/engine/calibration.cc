@@ -52,8 +52,7 @@ uint32_t ProbeCalibration::Probes(std::span<const float> centroids, Executor& ex
   // For each true neighbour the place, in the order in which cells are probed, of the first cell that holds it.
   std::vector<std::vector<uint32_t>> found(ids_.size());
   executor.ParallelFor(ids_.size(), [&](size_t q) {
-    std::vector<uint32_t> order =
-        RankCells(queries_.subspan(q * dimension_, dimension_), centroids, metric_, cells);
+    std::vector<uint32_t> order = RankCells(queries_.subspan(q * dimension_, dimension_), centroids, metric_, cells);
     std::vector<uint32_t> place(order.size());
     for (uint32_t i = 0; i < order.size(); ++i) place[order[i]] = i;
     for (const Neighbour& neighbour : nearest_[q]) {

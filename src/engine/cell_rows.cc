@@ -80,8 +80,7 @@ std::string CellRows::Encode(const CellEntry& entry, bool second) const {
 Status CellRows::AddRow(uint32_t cell, const CellEntry& entry, std::span<const float> vector,
                         std::string_view document) {
   RETURN_IF_ERROR(entries_.Append(cell, Encode(entry, false)));
-  RETURN_IF_ERROR(
-      vectors_.Append(cell, {reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)}));
+  RETURN_IF_ERROR(vectors_.Append(cell, {reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)}));
   if (!document.empty()) RETURN_IF_ERROR(documents_.Append(cell, document));
   places_.Put(entry.origin, cell, entry.document_bytes);
   Totals& totals = totals_[cell];
@@ -131,8 +130,8 @@ Result<std::vector<CellRange>> CellRows::Plan() {
   for (uint32_t cell = 0; cell < options_.cells; ++cell) {
     const Totals& totals = totals_[cell];
     uint64_t keys = totals.rows * kKeyBytes + 2 * totals.key_bytes;
-    bool full = options_.kind == SegmentKind::kCells && (bytes + ObjectBytes(cell) > options_.object_bytes ||
-                                                         key_bytes + keys > options_.memory_bytes);
+    bool full = options_.kind == SegmentKind::kCells &&
+                (bytes + ObjectBytes(cell) > options_.object_bytes || key_bytes + keys > options_.memory_bytes);
     if (ranges.empty() || full) {
       ranges.push_back({cell, cell});
       bytes = key_bytes = document = 0;
@@ -159,8 +158,13 @@ Status CellRows::WriteBlock(uint32_t cell, std::span<const std::string_view> rec
   for (const DecodedEntry& entry : entries) {
     uint32_t ordinal = places_.ordinal(entry.origin);
     if (ordinal == RowPlaces::kDropped) return Status::Internal("a second copy of a row that is in no cell");
-    block.push_back({&entry.key, &entry.columns, nullptr, ordinal,
-                     {places_.document(entry.origin), entry.document_bytes}, entry.attributes, entry.factors,
+    block.push_back({&entry.key,
+                     &entry.columns,
+                     nullptr,
+                     ordinal,
+                     {places_.document(entry.origin), entry.document_bytes},
+                     entry.attributes,
+                     entry.factors,
                      entry.code});
   }
   return stream.AddBlock(block, totals_[cell].rows, centroid);

@@ -29,9 +29,9 @@ struct CellEntry {
 struct CellRowsOptions {
   SegmentKind kind = SegmentKind::kCells;
   uint32_t cells = 0;
-  uint32_t streams = 1;        // of spill files for each of entries, vectors and documents
-  uint64_t memory_bytes = 0;   // for reading them, and as much for the keys of one object
-  uint64_t object_bytes = 0;   // of one object at most, as far as whole cells allow it
+  uint32_t streams = 1;       // of spill files for each of entries, vectors and documents
+  uint64_t memory_bytes = 0;  // for reading them, and as much for the keys of one object
+  uint64_t object_bytes = 0;  // of one object at most, as far as whole cells allow it
 };
 
 // An object to be written: cells that follow each other.
@@ -53,8 +53,8 @@ class CellRows {
 
   uint64_t rows() const { return rows_; }
   uint32_t rows_of(uint32_t cell) const { return totals_[cell].rows; }
-  // Cuts the cells into objects; a flat segment is one. From here on rows have their places. kResourceExhausted for more
-  // rows than a partition can have.
+  // Cuts the cells into objects; a flat segment is one. From here on rows have their places. kResourceExhausted for
+  // more rows than a partition can have.
   Result<std::vector<CellRange>> Plan();
   // Once everything is written.
   RowPlaces TakePlaces() { return std::move(places_); }
@@ -81,7 +81,7 @@ class CellRows {
   SpilledCells entries_;
   SpilledCells vectors_;
   SpilledCells documents_;
-  std::vector<Totals> totals_;           // by cell
+  std::vector<Totals> totals_;            // by cell
   std::vector<uint32_t> first_ordinals_;  // by cell; of Plan
   uint64_t rows_ = 0;
   uint64_t longest_key_ = 0;

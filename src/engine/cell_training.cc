@@ -108,11 +108,11 @@ Result<Cells> TrainOnLog(RowLog& log, RowSample& sample, uint32_t dimension, con
   const uint32_t further = whole ? 0 : kRefinements;
   uint64_t steps = 0;
   uint64_t total = 0;
-  auto trained = TrainCells(sample.vectors(), dimension, options.metric, partition, env, context,
-                            [&](uint64_t done, uint64_t of) {
-                              steps = done, total = of + further;
-                              if (progress) progress(steps, total);
-                            });
+  auto trained =
+      TrainCells(sample.vectors(), dimension, options.metric, partition, env, context, [&](uint64_t done, uint64_t of) {
+        steps = done, total = of + further;
+        if (progress) progress(steps, total);
+      });
   RETURN_IF_ERROR(trained.status());
   sample.Clear();
   if (whole) {

@@ -145,13 +145,15 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginComp
   // The head's rows go into a segment first: then what is compacted are whole segments, whatever else is committed
   // meanwhile.
   if (request.force_segment) RETURN_IF_ERROR(CommitLocked(true, "before a compaction", context));
+  // What became of a commit that nobody knows the outcome of is for who asked for it to find out.
+  if (request.yields && uncertain_) return std::optional<RegisteredBuild>();
   RegisteredBuild out;
   out.build = {MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
   bool idle = false;
   auto begin = [&](const Snapshot& current, Head& next, DeletionMap&) -> Status {
     ASSIGN_OR_RETURN(out.picked, request.plan(current.head));
-    idle = out.picked.plan.inputs.empty() ||
-           (request.yields && BuildUnderWay(current.head, path_->env->clock->WallMs()));
+    idle =
+        out.picked.plan.inputs.empty() || (request.yields && BuildUnderWay(current.head, path_->env->clock->WallMs()));
     if (idle) return Status::Cancelled("there is nothing to compact");
     out.build.gc_epoch = current.head.gc_epoch;
     next.operation = {Operation::kBuild, "compaction begins: " + out.picked.cause, 0, 0, 0, 0};
@@ -180,8 +182,8 @@ Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Re
   // What it read was taken away by whoever replaced it.
   if (status.code() == StatusCode::kCorruption && Refresh(cleaning).ok() &&
       !Untouched(registered.Inputs(), snapshot()->head.segments)) {
-    status = Status::Conflict("another compaction published version " + std::to_string(snapshot()->head.version) +
-                              " first");
+    status =
+        Status::Conflict("another compaction published version " + std::to_string(snapshot()->head.version) + " first");
   }
   RemoveObjects(objects, cleaning);
   Status forgotten = Unregister(registered.build, cleaning);
@@ -209,8 +211,8 @@ std::vector<SegmentInfo> CollectionImpl::RegisteredBuild::Inputs() const {
 }
 
 // What the head becomes. Conflict when something has changed that the compaction did not reckon with.
-Status CollectionImpl::ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted,
-                                     const Head& current, Head& next, DeletionMap& deletions) {
+Status CollectionImpl::ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted, const Head& current,
+                                     Head& next, DeletionMap& deletions) {
   const Head& base = registered.base->head;
   auto untouched = Untouched(compacted.inputs, current.segments);
   if (!untouched) {

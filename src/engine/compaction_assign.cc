@@ -49,7 +49,8 @@ bool CompactionJob::CellsMayBeKept() const {
 bool CompactionJob::IsBalanced() const {
   const auto cells = static_cast<uint32_t>(centroids_.size() / schema_.dimension);
   double squares = 0;
-  for (uint32_t cell = 0; cell < cells; ++cell) squares += static_cast<double>(rows_->rows_of(cell)) * rows_->rows_of(cell);
+  for (uint32_t cell = 0; cell < cells; ++cell)
+    squares += static_cast<double>(rows_->rows_of(cell)) * rows_->rows_of(cell);
   const auto rows = static_cast<double>(rows_->rows());
   return squares / rows <= kWorstBalance * rows / cells;
 }
@@ -174,8 +175,8 @@ Status CompactionJob::AssignBatch(const RowBatch& batch, const CellAssigner& ass
   });
   if (calibration != nullptr) calibration->Offer(vectors, batch.origins, assigned, executor);
   for (size_t i = 0; i < batch.size(); ++i) {
-    CellEntry entry{batch.origins[i], batch.attributes[i], static_cast<uint32_t>(batch.documents[i].size()),
-                    &batch.keys[i],   &batch.columns[i],   coded[i].primary,
+    CellEntry entry{batch.origins[i],         batch.attributes[i], static_cast<uint32_t>(batch.documents[i].size()),
+                    &batch.keys[i],           &batch.columns[i],   coded[i].primary,
                     &codes[i * 2 * dimension]};
     RETURN_IF_ERROR(rows_->AddRow(assigned[i].primary, entry, batch.vector(i, dimension), batch.documents[i]));
     if (assigned[i].second == kNoCell) continue;

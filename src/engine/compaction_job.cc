@@ -43,8 +43,8 @@ CompactionJob::CompactionJob(const ReadPath& path, const Snapshot& base, const C
       context_(context),
       now_ms_(path.env->clock->WallMs()),
       batch_bytes_(BatchBytes(resources.memory_bytes)),
-      files_(std::make_unique<SpillFiles>(resources.env, resources.spill_directory,
-                                          SpillBytes(resources.memory_bytes))) {}
+      files_(
+          std::make_unique<SpillFiles>(resources.env, resources.spill_directory, SpillBytes(resources.memory_bytes))) {}
 
 Result<Compacted> CompactionJob::Run() {
   RETURN_IF_ERROR(FindInputs());
@@ -149,8 +149,7 @@ Status CompactionJob::BuildFlat() {
   sample_->Clear();
   CellMeans mean(1, schema_.dimension);
   RETURN_IF_ERROR(log_->Read(false, [&](const RowBatch& batch) {
-    std::vector<float> vectors =
-        SearchVectors(batch, schema_.dimension, schema_.metric, *resources_.env->executor);
+    std::vector<float> vectors = SearchVectors(batch, schema_.dimension, schema_.metric, *resources_.env->executor);
     for (size_t i = 0; i < batch.size(); ++i) mean.Add(0, &vectors[i * schema_.dimension]);
     return Status::Ok();
   }));
@@ -169,7 +168,8 @@ Status CompactionJob::BuildFlat() {
 
 Status CompactionJob::BuildCells() {
   auto clustering = [&](uint64_t done, uint64_t total) { Report("clustering", done, total + 1); };
-  auto trained = TrainOnLog(*log_, *sample_, schema_.dimension, TrainingOptions(), *resources_.env, context_, clustering);
+  auto trained =
+      TrainOnLog(*log_, *sample_, schema_.dimension, TrainingOptions(), *resources_.env, context_, clustering);
   RETURN_IF_ERROR(trained.status());
   cells_ = std::move(trained).value();
   centroids_ = cells_.centroids;

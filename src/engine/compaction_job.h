@@ -1,8 +1,8 @@
 // Rewriting some segments of a snapshot as a partition, or as one flat segment, within a limit of memory.
 //
-// Rows are read once. New cells: all rows go to a log, are trained on, and then to their cells (cell_rows.h). Cells that
-// are kept: rows go to their cells at once, and those that were in the partition keep their cells and codes. Then the
-// cells are written, object by object.
+// Rows are read once. New cells: all rows go to a log, are trained on, and then to their cells (cell_rows.h). Cells
+// that are kept: rows go to their cells at once, and those that were in the partition keep their cells and codes. Then
+// the cells are written, object by object.
 #pragma once
 
 #include <cstdint>

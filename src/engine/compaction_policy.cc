@@ -15,8 +15,8 @@ constexpr uint64_t kBytesPerMs = 1000;
 constexpr int64_t kClockSkewMs = 60 * 60 * 1000;
 
 std::string Percent(uint64_t part, uint64_t whole) {
-  return std::to_string(whole == 0 ? 100 : static_cast<uint64_t>(100.0 * static_cast<double>(part) /
-                                                                 static_cast<double>(whole))) +
+  return std::to_string(
+             whole == 0 ? 100 : static_cast<uint64_t>(100.0 * static_cast<double>(part) / static_cast<double>(whole))) +
          " %";
 }
 
@@ -63,8 +63,8 @@ CompactionPick PickPartition(const Overview& overview, double fold_share, double
                                     " of the partition's rows");
   }
   if (overview.MostlyDead(partition, dead_share)) {
-    return Everything(overview, Percent(partition.dead_rows(), partition.rows) +
-                                    " of the partition's rows are deleted or expired");
+    return Everything(
+        overview, Percent(partition.dead_rows(), partition.rows) + " of the partition's rows are deleted or expired");
   }
   return {};
 }
@@ -137,8 +137,7 @@ class Leveled : public CompactionPolicy {
 uint64_t Expired(const ExpirySpan& expiry, int64_t now_ms) {
   if (expiry.rows == 0 || now_ms < expiry.first_ms) return 0;
   if (now_ms >= expiry.last_ms) return expiry.rows;
-  double share =
-      static_cast<double>(now_ms - expiry.first_ms) / static_cast<double>(expiry.last_ms - expiry.first_ms);
+  double share = static_cast<double>(now_ms - expiry.first_ms) / static_cast<double>(expiry.last_ms - expiry.first_ms);
   return static_cast<uint64_t>(share * static_cast<double>(expiry.rows));
 }
 

@@ -47,8 +47,8 @@ class RowLog {
 
   Status Append(uint64_t origin, const Row& row);
   uint64_t rows() const { return rows_; }
-  // All rows in the order in which they came, in the same batches each time. `forget`: they are not read again, and what
-  // was read is freed at once.
+  // All rows in the order in which they came, in the same batches each time. `forget`: they are not read again, and
+  // what was read is freed at once.
   Status Read(bool forget, const std::function<Status(const RowBatch&)>& visit);
 
  private:

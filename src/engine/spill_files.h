@@ -1,8 +1,8 @@
 // Byte streams that are written once, read some times and forgotten: in memory up to a limit, beyond it in temporary
 // files. They belong to one build; nobody reads them after it.
 //
-// <directory>/<build>.lock is held while the build lives, <directory>/<build>-<stream> are its streams. Files of a build
-// whose lock is free were left by a crash: the next build that spills removes them.
+// <directory>/<build>.lock is held while the build lives, <directory>/<build>-<stream> are its streams. Files of a
+// build whose lock is free were left by a crash: the next build that spills removes them.
 #pragma once
 
 #include <cstdint>

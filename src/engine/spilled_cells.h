@@ -1,5 +1,5 @@
-// Records that belong to cells: appended in any order, read cell by cell. Cells that follow each other share a stream of
-// the spill files, so that one that was spilled is read in large pieces.
+// Records that belong to cells: appended in any order, read cell by cell. Cells that follow each other share a stream
+// of the spill files, so that one that was spilled is read in large pieces.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,9 @@ class SpilledCells {
   Status Append(uint32_t cell, std::string_view record);
   uint64_t bytes(uint32_t cell) const { return bytes_[cell]; }
 
-  // Calls `visit` for every cell in [begin, end), ascending, with its records in the order in which they came; the views
-  // are good for that call. Holds about `memory_bytes` of records at a time, and never less than those of one cell.
+  // Calls `visit` for every cell in [begin, end), ascending, with its records in the order in which they came; the
+  // views are good for that call. Holds about `memory_bytes` of records at a time, and never less than those of one
+  // cell.
   using Visit = std::function<Status(uint32_t cell, std::span<const std::string_view> records)>;
   Status Read(uint32_t begin, uint32_t end, uint64_t memory_bytes, const Visit& visit);
   // Those below `end` are not read any more.

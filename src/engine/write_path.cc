@@ -265,8 +265,8 @@ Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
       flush_started_ = true;
       background_.Start([this](const Context& of_task) {
         Status flushed = CommitBecause("memtable full", of_task);
-        if (flushed.ok()) CompactWhenDue();  // else the changes stay pending: the next Commit tells, or the next Write
-                                             // that finds no room
+        // Else the changes stay pending: the next Commit tells, or the next Write that finds no room.
+        if (flushed.ok()) CompactWhenDue();
         std::unique_lock after(state_mutex_);
         flush_started_ = false;
       });

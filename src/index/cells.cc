@@ -53,10 +53,7 @@ Cells StoreCells(std::span<const float> centroids, std::span<const uint32_t> siz
 
 CellAssigner::CellAssigner(std::span<const float> centroids, uint32_t dimension, const PartitionOptions& options,
                            Executor& executor)
-    : centroids_(centroids),
-      dimension_(dimension),
-      options_(options),
-      near_cells_(centroids, dimension, executor) {}
+    : centroids_(centroids), dimension_(dimension), options_(options), near_cells_(centroids, dimension, executor) {}
 
 // SOAR: among the cells that are nearest after the first, the one whose residual r2 is short and does not point where
 // the first residual r1 points: smallest |r2|² + lambda (r1·r2)² / |r1|².

@@ -57,15 +57,13 @@ Status SegmentStream::Begin() {
   return BeginSection(info_.codes);
 }
 
-Status SegmentStream::AddBlock(std::span<const BlockRow> rows, uint32_t primary_rows,
-                               std::span<const float> centroid) {
+Status SegmentStream::AddBlock(std::span<const BlockRow> rows, uint32_t primary_rows, std::span<const float> centroid) {
   for (const BlockRow& row : rows.first(primary_rows)) {
     RETURN_IF_ERROR(key_pages_.Add(*row.key, {row.ordinal, row.document, row.attributes}));
     KeyFilter::Add(filter_, HashKey(*row.key));
     if (row.attributes.expires_at_ms != 0) info_.expiry.Add(row.attributes.expires_at_ms);
   }
-  std::string bytes =
-      EncodeCellBlock(schema_.block(), rows, primary_rows, centroid, info_.kind == SegmentKind::kFlat);
+  std::string bytes = EncodeCellBlock(schema_.block(), rows, primary_rows, centroid, info_.kind == SegmentKind::kFlat);
   auto entries = static_cast<uint32_t>(rows.size());
   info_.blocks.push_back({static_cast<uint32_t>(bytes.size()), entries, primary_rows, Crc32c(bytes)});
   info_.rows += primary_rows;

@@ -50,8 +50,7 @@ Result<SegmentInfo> ParseTail(std::string_view tail, SegmentSchema* schema) {
   }
   if (length != body.size() || offset > UINT64_MAX - tail.size()) return malformed("wrong length");
   Decoder in(body);
-  if (in.Raw(kSegmentMagic.size()) != kSegmentMagic)
-    return malformed("its header has a wrong magic number");
+  if (in.Raw(kSegmentMagic.size()) != kSegmentMagic) return malformed("its header has a wrong magic number");
   if (in.Fixed<uint32_t>() != version) return malformed("its header is of another format version");
   *schema = GetSchema(in);
   SegmentInfo info = GetSegmentInfo(in, schema->dimension);

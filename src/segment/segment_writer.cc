@@ -38,8 +38,8 @@ Result<SegmentInfo> WriteFlatSegment(const SegmentSchema& schema, const std::str
     for (const Row* row : rows.subspan(begin, end - begin)) {
       vectors.push_back(SearchVector(row->vector, schema.metric));
       auto length = static_cast<uint32_t>(EncodeDocument(*row).size());
-      block.push_back({&row->key, &row->metadata, vectors.back().data(), ordinal++, {document, length},
-                       AttributesOf(*row)});
+      block.push_back(
+          {&row->key, &row->metadata, vectors.back().data(), ordinal++, {document, length}, AttributesOf(*row)});
       document += length;
     }
     RETURN_IF_ERROR(stream.AddBlock(block, static_cast<uint32_t>(block.size()), mean));

@@ -49,7 +49,8 @@ class CompactionRowsTest : public testing::TestWithParam<std::tuple<Metric, KeyT
     std::vector<Row> rows = MakeRows(count, kDimension, seed, first);
     for (Row& row : rows) {
       row.key = KeyOf(row.key.number());
-      if (random_.Below(10) == 0) row.expires_at_ms = clock_->WallMs() + kHourMs * static_cast<int64_t>(random_.Below(5));
+      if (random_.Below(10) == 0)
+        row.expires_at_ms = clock_->WallMs() + kHourMs * static_cast<int64_t>(random_.Below(5));
       model_[row.key] = {row, 0, false};
     }
     ASSERT_TRUE(collection_->UpsertBatch(rows).ok());
@@ -152,7 +153,7 @@ class CompactionRowsTest : public testing::TestWithParam<std::tuple<Metric, KeyT
     compact.scope = random_.Below(3) == 0 ? CompactScope::kPolicy : CompactScope::kAll;
     compact.keep_cells = random_.Below(2) == 0;
     compact.min_rows_for_cells = random_.Below(4) == 0 ? 100000 : 300;
-    compact.memory_bytes = random_.Below(2) == 0 ? 1 : 64 << 20;
+    compact.memory_bytes = compactions_++ % 2 == 0 ? 64 << 20 : 1;
     compact.max_object_bytes = random_.Below(2) == 0 ? 60'000 : 256 << 20;
     compact.seed = random_.Next();
     return compact;
@@ -166,14 +167,16 @@ class CompactionRowsTest : public testing::TestWithParam<std::tuple<Metric, KeyT
   Options options_;
   std::unique_ptr<Collection> collection_;
   std::map<Key, ModelRow> model_;
-  SplitMix64 random_{static_cast<uint64_t>(std::get<0>(GetParam())) * 2 + static_cast<uint64_t>(std::get<1>(GetParam()))};
+  uint64_t compactions_ = 0;
+  SplitMix64 random_{static_cast<uint64_t>(std::get<0>(GetParam())) * 2 +
+                     static_cast<uint64_t>(std::get<1>(GetParam()))};
 };
 
 TEST_P(CompactionRowsTest, StayWhatTheyWereThroughChangesAndCompactionsOfEveryKind) {
   constexpr uint64_t kKeys = 1500;
   for (uint64_t step = 0; step < 12; ++step) {
     SCOPED_TRACE("step " + std::to_string(step));
-    Upsert(random_.Below(kKeys), 20 + random_.Below(400), 100 + step);
+    Upsert(random_.Below(kKeys), 100 + random_.Below(400), 100 + step);
     ChangeSome(kKeys);
     Commit();
     if (random_.Below(3) == 0) clock_->AdvanceWallMs(kHourMs);
@@ -277,10 +280,10 @@ TEST_F(CompactionShapeTest, FoldingKeepsTheCellsUntilThereShouldBeHalfAsManyMore
 
 // New rows of another kind than the old ones would all lie in a few cells.
 TEST_F(CompactionShapeTest, CellsThatGetOutOfBalanceAreMadeAnew) {
-  Insert(0, 1000);
+  Insert(0, 4000);
   ASSERT_TRUE(CompactByPolicy().ok());
   const uint64_t cells = collection_->Stats().cells;
-  std::vector<Row> far = testing_support::NumberedRows(1000, 450);
+  std::vector<Row> far = testing_support::NumberedRows(4000, 1800);
   for (Row& row : far) {
     for (float& v : row.vector) v = v * 0.001F + 5000;
   }
@@ -288,7 +291,7 @@ TEST_F(CompactionShapeTest, CellsThatGetOutOfBalanceAreMadeAnew) {
   ASSERT_TRUE(collection_->Commit().ok());
   ASSERT_TRUE(CompactByPolicy().ok());
   EXPECT_NE(collection_->Stats().cells, cells);
-  EXPECT_EQ(collection_->Stats().rows, 1450U);
+  EXPECT_EQ(collection_->Stats().rows, 5800U);
   ExpectClean(*collection_);
 }
 

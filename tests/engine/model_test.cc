@@ -37,6 +37,7 @@ class Play {
           CreateOptions{RandomMutations::kDimension, metric_, mutations_.key_type(), {"colour", "number"}};
       writer.options.env = environment_;
       writer.options.commit_on_close = false;
+      writer.options.background_compaction = false;  // versions are counted
       writer.options.block_cache_bytes = random_.Below(2) == 1 ? 1 << 20 : 0;
       writer.options.inline_bytes = mutations_.OneOf<uint64_t>({0, 1500, 8000, 1 << 20});
       if (setting.rows_at_begin > 0) writer.options.inline_bytes = 0;
@@ -282,6 +283,7 @@ class Play {
     compact.cells = static_cast<uint32_t>(random_.Below(6));
     compact.max_object_bytes = mutations_.OneIn(2) ? 4096 : 256 << 20;
     compact.seed = random_.Next();
+    compact.keep_cells = mutations_.OneIn(2);
     Status status = writer.collection->Compact(compact);
     EXPECT_TRUE(status.ok()) << status;
     uint64_t before = version_;

@@ -182,6 +182,7 @@ bool Model::ExplainLane(const Lane& lane, const State& before, const State& now,
 void Model::Explain(Handle& handle, const State& before, const State& now) {
   std::string title = "version " + std::to_string(versions_.size()) + " by " + handle.name;
   if (handle.committing == 0 && !handle.uncertain && !handle.unsettled && !handle.commits_itself) {
+    if (handle.compacts_itself && DifferenceOf(before, now).empty()) return;
     return Fail(title + ": nothing of that handle was being committed");
   }
   State expected = before;

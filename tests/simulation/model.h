@@ -60,6 +60,8 @@ struct Handle {
   bool unsettled = false;
   // It commits by itself when it has much pending.
   bool commits_itself = false;
+  // It compacts in the background.
+  bool compacts_itself = false;
   bool closed = false;
 };
 

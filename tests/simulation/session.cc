@@ -30,6 +30,9 @@ Session::Session(World& world, Process& process, Role role, size_t lanes, uint64
   if (random_.Below(4) == 0) options_.block_cache_policy = CachePolicy::kLru;
   handle_ = &world.model().AddHandle(process.name());
   handle_->lanes.resize(lanes);
+  options_.background_compaction = role != Role::kReader && random_.Below(2) == 0;
+  handle_->compacts_itself = options_.background_compaction;
+  options_.compaction.min_rows_for_cells = settings.min_rows_for_cells;
   handle_->commits_itself = role != Role::kReader && settings.memtable_bytes < kAlmostNever;
   store_ = world.Connect(process, *handle_);
 }
