@@ -1,298 +1,21 @@
 #!/usr/bin/env python3
-"""A reader written from docs/format.md alone, run on the collections of format version 1 that are kept in the tree."""
+"""docs/format.md: a reader written from it alone reads the collections of all format versions that are kept in the tree."""
 
-import hashlib
-import struct
 import unittest
 from pathlib import Path
 
-KEPT = Path(__file__).resolve().parents[1] / "engine" / "testdata" / "format-v1"
+from format_reader import Collection, crc32c, read_lease, read_set
 
-CRC_TABLE = []
-for byte in range(256):
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
-    CRC_TABLE.append(byte)
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = (crc >> 8) ^ CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
+KEPT = Path(__file__).resolve().parents[1] / "engine" / "testdata"
+V1 = KEPT / "format-v1"
+V2 = KEPT / "format-v2"
+BEGIN = 1_700_000_000_000
+FORK = 6
 
 
-class Bytes:
-    """Reads from the front of a piece of an object."""
-
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, size):
-        piece = self.data[self.at:self.at + size]
-        assert len(piece) == size, "cut off"
-        self.at += size
-        return piece
-
-    def read(self, form):
-        values = struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
-        return values[0] if len(values) == 1 else values
-
-    def floats(self, count):
-        return list(struct.unpack(f"<{count}f", self.take(4 * count)))
-
-    def bytes(self):
-        return self.take(self.read("I"))
-
-    def text(self):
-        return self.bytes().decode()
-
-    def rest(self):
-        return self.take(len(self.data) - self.at)
-
-    def end(self):
-        assert self.at == len(self.data), "bytes behind the end"
-
-
-def read_value(b):
-    kind = b.read("B")
-    if kind == 5:
-        return [read_value(b) for _ in range(b.read("I"))]
-    return {0: lambda: None, 1: lambda: bool(b.read("B")), 2: lambda: b.read("q"), 3: lambda: b.read("d"),
-            4: b.text}[kind]()
-
-
-def read_metadata(b):
-    return {b.text(): read_value(b) for _ in range(b.read("I"))}
-
-
-def read_schema(b):
-    dimension, metric, key_type, columns = b.read("IBBH")
-    return {"dimension": dimension, "metric": metric, "keys": key_type, "columns": [b.text() for _ in range(columns)]}
-
-
-def read_block_entries(b):
-    return [b.read("IIII") for _ in range(b.read("I"))]
-
-
-def read_segment_entry(b):
-    entry = {"name": b.text()}
-    names = ("kind", "size", "rows", "entries", "first ordinal", "first cell", "cells")
-    entry.update(zip(names, b.read("BQQQIII")))
-    for section in ("codes", "vectors", "documents", "keys", "filter", "tail"):
-        entry[section] = b.read("QQ")
-    entry["filter crc"], entry["tail crc"] = b.read("II")
-    entry["blocks"] = read_block_entries(b)
-    return entry
-
-
-def read_head(data):
-    assert data[:8] == b"ISOHEAD1"
-    crc, version, length = struct.unpack("<IIQ", data[8:24])
-    assert crc == crc32c(data[12:]) and version == 1 and length == len(data) - 24
-    b = Bytes(data[24:])
-    assert b.read("H") == 0
-    head = {"identity": b.take(16), "nonce": b.take(16), "version": b.read("Q"), "time": b.read("q")}
-    head["schema"] = schema = read_schema(b)
-    head["slots"] = [b.read("16sQQq") for _ in range(b.read("I"))]
-    head["routing"] = (b.read("Q"), b.text(), b.read("I"), b.read("I"))
-    head["segments"] = [read_segment_entry(b) for _ in range(b.read("I"))]
-    head["rows"] = []
-    for _ in range(b.read("I")):
-        key = b.read("Q") if schema["keys"] == 1 else b.text()
-        head["rows"].append((key, b.floats(schema["dimension"]), read_metadata(b), b.bytes()))
-    b.end()
-    return head
-
-
-def read_routing(data):
-    b = Bytes(data)
-    assert b.take(8) == b"ISOROUT1"
-    version, dimension, generation, probes = b.read("IIQI")
-    assert version == 1 and probes >= 1
-    blocks = read_block_entries(b)
-    scales = b.floats(len(blocks))
-    codes = struct.unpack(f"<{len(blocks) * dimension}b", b.rest())
-    centroids = [[s * c for c in codes[i * dimension:(i + 1) * dimension]] for i, s in enumerate(scales)]
-    return generation, blocks, centroids
-
-
-def read_filter_columns(b, names, n):
-    rows = [{} for _ in range(n)]
-    for name in names:
-        values = [b.bytes() for _ in range(b.read("I"))]
-        form = "B" if len(values) <= 256 else "H" if len(values) <= 65536 else "I"
-        for row in rows:
-            value = values[b.read(form)]
-            if value:
-                row[name] = read_value(Bytes(value))
-    return rows
-
-
-def read_block(data, schema):
-    """(ordinal, document offset, document length, key, code, scale, squared length, fields) of each entry; centroid"""
-    b = Bytes(data)
-    assert b.take(4) == b"ICB1"
-    d, n, p, first, flags, document, _ = b.read("IIIIIQ32s")
-    assert d == schema["dimension"] and p <= n and bool(flags & 2) == (schema["keys"] == 2) and flags < 4
-    centroid = b.floats(d) if flags & 1 else None
-    scales, norms = b.floats(n), b.floats(n)
-    codes = [struct.unpack(f"<{d}b", b.take(d)) for _ in range(n)]
-    lengths = [b.read("I") for _ in range(n)]
-    ordinals = [first + i for i in range(p)] + [b.read("I") for _ in range(n - p)]
-    offsets = [document + sum(lengths[:i]) for i in range(p)] + [b.read("Q") for _ in range(n - p)]
-    if schema["keys"] == 1:
-        keys = [b.read("Q") for _ in range(n)]
-    else:
-        ends = [0] + [b.read("I") for _ in range(n)]
-        text = b.take(ends[-1])
-        keys = [text[begin:end].decode() for begin, end in zip(ends, ends[1:])]
-    fields = read_filter_columns(b, schema["columns"], n)
-    b.end()
-    return list(zip(ordinals, offsets, lengths, keys, codes, scales, norms, fields)), p, centroid
-
-
-def read_key_pages(data):
-    """hash -> (ordinal, document length, document offset, key bytes, page)"""
-    found = {}
-    for number in range(len(data) // 4096):
-        page = data[number * 4096:(number + 1) * 4096]
-        assert struct.unpack("<I", page[:4])[0] == crc32c(page[4:])
-        b = Bytes(page[4:])
-        count, overflow = b.read("HH")
-        assert overflow in (0, 1)
-        for _ in range(count):
-            key_hash, ordinal, length, offset, key = b.read("QIIQH")
-            found[key_hash] = (ordinal, length, offset, b.take(key), number)
-        assert not any(b.rest())
-    return found
-
-
-def hash_integer(k):
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        k = ((k ^ k >> 33) * factor) % 2**64
-    return k ^ k >> 33
-
-
-def filter_has(data, key_hash):
-    m = len(data) // 64
-    block = data[((key_hash >> 32) * m >> 32) * 64:][:64]
-    x = (key_hash * 0x9E3779B97F4A7C15) % 2**64 ^ key_hash >> 29
-    return all(block[(x >> 9 * i) % 512 // 8] >> (x >> 9 * i) % 8 & 1 for i in range(6))
-
-
-class Collection:
-    """All rows of a folder: key -> (vector, metadata, payload)."""
-
-    def __init__(self, folder):
-        self.objects = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
-        self.head = read_head(self.objects["head"])
-        self.schema = self.head["schema"]
-        generation, sha256, size, crc = self.head["routing"]
-        routing = self.objects["routing-" + sha256]
-        assert routing == self.objects["routing"] and len(routing) == size and crc32c(routing) == crc
-        assert hashlib.sha256(routing).hexdigest() == sha256
-        self.generation, self.cell_blocks, self.centroids = read_routing(routing)
-        assert self.generation == generation
-        self.rows = {key: (vector, metadata, payload) for key, vector, metadata, payload in self.head["rows"]}
-        self.second_copies = 0
-        for entry in self.head["segments"]:
-            self.read_segment(entry)
-
-    def section(self, entry, name):
-        offset, length = entry[name]
-        assert offset % 4096 == 0
-        return self.objects[entry["name"]][offset:offset + length]
-
-    def vector_of(self, entry, ordinal):
-        size = 4 * self.schema["dimension"]
-        at = (ordinal - entry["first ordinal"]) * (size + 4)
-        stored = self.section(entry, "vectors")[at:at + size + 4]
-        assert struct.unpack("<I", stored[size:])[0] == crc32c(stored[:size] + struct.pack("<I", ordinal))
-        return list(struct.unpack(f"<{self.schema['dimension']}f", stored[:size]))
-
-    def document_of(self, entry, offset, length):
-        if length == 0:
-            return {}, b""
-        stored = self.section(entry, "documents")[offset:offset + length]
-        assert struct.unpack("<I", stored[:4])[0] == crc32c(stored[4:])
-        b = Bytes(stored[4:])
-        return read_metadata(b), b.rest()
-
-    def holder_of(self, entry, ordinal):
-        if entry["kind"] == 1:
-            return entry
-        return next(e for e in self.head["segments"]
-                    if e["kind"] == 2 and e["first ordinal"] <= ordinal < e["first ordinal"] + e["rows"])
-
-    def read_segment(self, entry):
-        self.check_header_and_tail(entry)
-        cells = range(entry["first cell"], entry["first cell"] + entry["cells"])
-        blocks = entry["blocks"] if entry["kind"] == 1 else [self.cell_blocks[cell] for cell in cells]
-        codes = Bytes(self.section(entry, "codes"))
-        keys = {}
-        for i, (length, entries, rows, crc) in enumerate(blocks):
-            data = codes.take(length)
-            assert crc32c(data) == crc
-            read, p, centroid = read_block(data, self.schema)
-            assert len(read) == entries and p == rows and (centroid is None) == (entry["kind"] == 2)
-            for place, item in enumerate(read):
-                self.check_entry(entry, centroid or self.centroids[cells[i]], item)
-                if place < p:
-                    keys[item[3]] = item[:3]
-                else:
-                    self.second_copies += 1
-        codes.end()
-        assert len(keys) == entry["rows"] and sum(b[1] for b in blocks) == entry["entries"]
-        self.check_keys(entry, keys)
-
-    def check_entry(self, entry, centroid, item):
-        ordinal, offset, length, key, code, scale, norm, fields = item
-        holder = self.holder_of(entry, ordinal)
-        vector = self.vector_of(holder, ordinal)
-        metadata, payload = self.document_of(holder, offset, length)
-        assert self.rows.setdefault(key, (vector, metadata, payload)) == (vector, metadata, payload)
-        assert fields == {name: metadata[name] for name in self.schema["columns"] if name in metadata}
-        size = sum(v * v for v in vector) ** 0.5 if self.schema["metric"] == 2 else 1
-        residual = [v / size - c for v, c in zip(vector, centroid)]
-        assert all(abs(r - scale * c) <= scale * 0.5001 + 1e-6 for r, c in zip(residual, code))
-        assert abs(norm - sum(r * r for r in residual)) <= 1e-5 * (1 + norm)
-
-    def check_keys(self, entry, keys):
-        listed = read_key_pages(self.section(entry, "keys"))
-        pages = entry["keys"][1] // 4096
-        by_place = {place[0]: (place, key_hash) for key_hash, place in listed.items()}
-        assert len(by_place) == len(keys)
-        assert crc32c(self.section(entry, "filter")) == entry["filter crc"]
-        for key, (ordinal, offset, length) in keys.items():
-            place, key_hash = by_place[ordinal]
-            text = b"" if self.schema["keys"] == 1 else key.encode()
-            assert place[:4] == (ordinal, length, offset, text)
-            assert place[4] >= (key_hash >> 32) * pages >> 32
-            assert self.schema["keys"] == 2 or key_hash == hash_integer(key)
-            assert filter_has(self.section(entry, "filter"), key_hash)
-
-    def check_header_and_tail(self, entry):
-        data = self.objects[entry["name"]]
-        assert len(data) == entry["size"] == sum(entry["tail"])
-        tail = self.section(entry, "tail")
-        offset, length, version, crc = struct.unpack("<QQII", tail[-32:-8])
-        assert offset == entry["tail"][0] and length == len(tail) - 32 and version == 1
-        assert crc == crc32c(tail[:-12]) == entry["tail crc"] and tail[-8:] == b"ISOSEG01"
-        b = Bytes(tail[:-32])
-        assert b.take(8) == b"ISOSEG01" and b.read("I") == 1 and read_schema(b) == self.schema
-        assert data[:b.at] == tail[:b.at] and not any(data[b.at:entry["codes"][0]])
-        own = read_segment_entry(b)
-        b.end()
-        assert own["size"] == offset and own["tail"] == (0, 0) and own["tail crc"] == 0
-        assert sum(block[0] for block in own["blocks"]) == entry["codes"][1]
-        for name in ("name", "kind", "rows", "entries", "codes", "vectors", "documents", "keys", "filter"):
-            assert own[name] == entry[name]
-
-
-class FormatPage(unittest.TestCase):
+class Version1(unittest.TestCase):
     def test_the_kept_collections_are_what_the_page_says(self):
-        folders = sorted(KEPT.iterdir())
+        folders = sorted(V1.iterdir())
         self.assertEqual(["cosine-text", "l2-integer"], [folder.name for folder in folders])
         for folder in folders:
             collection = Collection(folder)
@@ -302,14 +25,109 @@ class FormatPage(unittest.TestCase):
             self.assertEqual([1, 2], sorted(entry["kind"] for entry in collection.head["segments"]))
 
     def test_a_row_is_the_one_that_went_in(self):
-        vector, metadata, payload = Collection(KEPT / "l2-integer").rows[28 * 1000003]
-        self.assertEqual([(28 * 37 + d * d * 11 + 5) % 101 / 8 - 6 for d in range(5)], vector)
+        row = Collection(V1 / "l2-integer").rows[28 * 1000003]
+        self.assertEqual([(28 * 37 + d * d * 11 + 5) % 101 / 8 - 6 for d in range(5)], row[0])
         self.assertEqual({"colour": "green", "missing in most": None, "number": 21,
-                          "tags": ["ü", -1, 0.5, True, None]}, metadata)
-        self.assertEqual(b"\xff" * 84 + b"payload", payload)
+                          "tags": ["ü", -1, 0.5, True, None]}, row[1])
+        self.assertEqual((b"\xff" * 84 + b"payload", 1, 0), row[2:])
 
+
+def key_of(number, folder):
+    if folder.name == "ip-integer":
+        return number * 65537
+    return f"kept {number}" + "x" * (number % 5 * 9)
+
+
+def archived(folder, version, branch=""):
+    """The name of an archived version; the times are those that they were written at."""
+    return f"{branch}version-{version:016x}-{BEGIN + version * 1000:016x}"
+
+
+# Which rows there are at each version: live ones, and softly deleted ones.
+def numbers(*parts, without=()):
+    return {n for part in parts for n in part} - set(without)
+
+
+MAIN = {
+    1: (set(), set()),
+    2: (numbers(range(24)), set()),
+    3: (numbers(range(24)), set()),
+    4: (numbers(range(24)), set()),
+    5: (numbers(range(32), without=(8, 11, 12, 13, 19)), {12, 13, 19}),
+    6: (numbers(range(36), without=(2, 8, 11, 13, 19, 25, 28)), {2, 13, 19, 28}),
+    7: (numbers(range(39), without=(2, 8, 11, 19, 25, 28, 33, 34)), {2, 19, 28, 33}),
+}
+BRANCH = {
+    6: MAIN[6],
+    7: (numbers(range(36), range(50, 53), without=(2, 8, 11, 13, 19, 25, 32)), {2, 13, 19}),
+    8: (numbers(range(1, 36), range(50, 53), without=(2, 8, 11, 13, 19, 25, 32)), {0, 2, 13, 19}),
+}
+
+
+class Version2(unittest.TestCase):
+    def folders(self):
+        folders = sorted(V2.iterdir())
+        self.assertEqual(["ip-integer", "l2-text"], [folder.name for folder in folders])
+        return folders
+
+    def expect(self, folder, head, rows):
+        collection = Collection(folder, head)
+        live, soft = rows
+        self.assertEqual({key_of(n, folder) for n in live}, set(collection.rows), head)
+        self.assertEqual({key_of(n, folder) for n in soft}, set(collection.soft), head)
+        return collection
+
+    def test_every_version_of_every_branch_has_its_rows(self):
+        for folder in self.folders():
+            for version, rows in MAIN.items():
+                head = "head" if version == 7 else archived(folder, version)
+                self.assertEqual(version, self.expect(folder, head, rows).head["version"])
+            for version, rows in BRANCH.items():
+                head = "branches/trial/head" if version == 8 else archived(folder, version, "branches/trial/")
+                collection = self.expect(folder, head, rows)
+                self.assertEqual(("", FORK), collection.head["fork"])
+
+    def test_rows_are_those_that_went_in(self):
+        for folder in self.folders():
+            rows = Collection(folder).rows
+            # Never changed; compacted; its early expiry has a version of its own beside it.
+            vector, metadata, payload, version, expiry = rows[key_of(10, folder)]
+            self.assertEqual([(10 * 29 + d * d * 13 + 3) % 97 / 4 - 11 for d in range(3)], vector)
+            self.assertEqual({"number": 6, "colour": "green", "tags": ["a", 7, 0.25, False, None]}, metadata)
+            self.assertEqual((b"\x01" * 10 + b"payload 0", 2, BEGIN + 60_000), (payload, version, expiry))
+            # Replaced: in a flat segment, whose version the head tells.
+            vector, metadata, payload, version, expiry = rows[key_of(5, folder)]
+            self.assertEqual([(5 * 29 + d * d * 13 + 7 + 3) % 97 / 4 - 11 for d in range(3)], vector)
+            self.assertEqual((5, BEGIN + 1_000_000), (version, expiry))
+            # Patched, in the head.
+            self.assertEqual(({"patched": True, "colour": "patched", "tags": ["a", 7, 0.25, False, None]}, b"", 7),
+                             rows[key_of(35, folder)][1:4])
+            # Restored: written anew.
+            self.assertEqual(6, rows[key_of(12, folder)][3])
+
+    def test_all_kinds_of_objects_and_places_are_there(self):
+        for folder in self.folders():
+            collection = Collection(folder)
+            head = collection.head
+            self.assertEqual({1, 2}, {entry["kind"] for entry in head["segments"]})
+            self.assertTrue(head["deletions"][0] and head["changes"] and head["rows"] and head["builds"])
+            self.assertTrue(any(entry["expiring"] for entry in head["segments"]))
+            leases = [data for name, data in collection.objects.items() if name.startswith("lease-")]
+            self.assertEqual([("trial", FORK + 1, BEGIN + 1_000_000)], [read_lease(data) for data in leases])
+            copies = [data for name, data in collection.objects.items() if name.endswith("routing")]
+            self.assertEqual([collection.objects["routing-" + head["routing"][1]]] * 2, copies)
+
+
+class Basics(unittest.TestCase):
     def test_the_checksum_is_the_one_that_is_meant(self):
         self.assertEqual(0xE3069283, crc32c(b"123456789"))
+
+    def test_a_set_of_every_kind_of_container_is_read(self):
+        # Array {1, 5}; run 65536 + (7 … 9); bitmap of the even numbers from 131072 on.
+        runs = bytes.fromhex("3b300200" "02" "0000" "0100" "0100" "0200" "0200" "ff7f"
+                             "0100" "0500" "0100" "0700" "0200") + b"\x55" * 8192
+        self.assertEqual({1, 5, 65543, 65544, 65545} | set(range(131072, 196608, 2)), read_set(runs))
+        self.assertEqual(set(), read_set(bytes.fromhex("3a30000000000000")))
 
 
 if __name__ == "__main__":
