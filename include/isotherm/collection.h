@@ -61,7 +61,13 @@ struct CollectionStats {
   uint64_t compactions_failed = 0;  // also cancelled ones
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;  // also by those that came to nothing
-  uint64_t commit_bytes_written = 0;      // by this handle's commits; with the above, write amplification
+  uint64_t commit_bytes_written = 0;      // by this handle's commits
+  uint64_t row_bytes_written = 0;         // of the rows that they inserted or replaced
+  // Bytes written to the store for each byte of rows; 0 without rows.
+  double write_amplification() const {
+    auto written = static_cast<double>(commit_bytes_written + compaction_bytes_written);
+    return row_bytes_written == 0 ? 0 : written / static_cast<double>(row_bytes_written);
+  }
   // Caches of this handle, since it was opened.
   uint64_t ram_hits = 0, disk_hits = 0, misses = 0;
   uint64_t ram_cache_bytes = 0, disk_cache_bytes = 0;

@@ -279,6 +279,7 @@ CollectionStats CollectionImpl::Stats() const {
   stats.compaction_bytes_read = compactions.bytes_read;
   stats.compaction_bytes_written = compactions.bytes_written;
   stats.commit_bytes_written = compactions.commit_bytes;
+  stats.row_bytes_written = compactions.row_bytes;
   FetchCounts totals = path_->extents->Totals();
   stats.ram_hits = totals.ram_hits;
   stats.disk_hits = totals.disk_hits;

@@ -8,6 +8,7 @@
 #include "engine/collection_impl.h"
 #include "engine/object_names.h"
 #include "engine/object_writer.h"
+#include "segment/row_codec.h"
 #include "segment/segment_writer.h"
 
 namespace isotherm {
@@ -235,9 +236,17 @@ Status CollectionImpl::Archive(const Snapshot& base, const Context& context) {
 // The head was written, and will be once more when it is archived.
 void CollectionImpl::CountWritten(const OperationRecord& operation, uint64_t head_bytes) {
   if (operation.operation == Operation::kCommit) {
-    compactions_.Count({.commit_bytes = operation.bytes_written + 2 * head_bytes});
+    uint64_t row_bytes = 0;
+    if (committing_ != nullptr) {
+      for (const auto& [key, change] : committing_->Changes()) {
+        if (change.row != nullptr) row_bytes += EncodedRowBytes(*change.row);
+      }
+    }
+    compactions_.Count({.commit_bytes = operation.bytes_written + 2 * head_bytes, .row_bytes = row_bytes});
+    observer_.CommitWrote(operation.bytes_written + 2 * head_bytes, row_bytes);
   } else if (operation.operation == Operation::kBuild || operation.operation == Operation::kCompact) {
     compactions_.Count({.bytes_written = 2 * head_bytes});
+    observer_.CompactionWrote(2 * head_bytes);
   }
 }
 

@@ -37,6 +37,31 @@ std::optional<std::vector<SegmentInfo>> Untouched(const std::vector<SegmentInfo>
   return untouched;
 }
 
+std::vector<SegmentInfo> InputsOf(const CompactionPlan& plan, const Head& head) {
+  std::vector<SegmentInfo> inputs;
+  for (uint32_t segment : plan.inputs) inputs.push_back(head.segments[segment]);
+  return inputs;
+}
+
+// Where `inputs` stand in `segments`; nothing when one of them is gone.
+std::optional<std::vector<uint32_t>> PlacesOf(const std::vector<SegmentInfo>& inputs,
+                                              const std::vector<SegmentInfo>& segments) {
+  std::vector<uint32_t> places;
+  for (const SegmentInfo& input : inputs) {
+    auto at = std::find_if(segments.begin(), segments.end(),
+                           [&](const SegmentInfo& segment) { return segment.name == input.name; });
+    if (at == segments.end()) return std::nullopt;
+    places.push_back(static_cast<uint32_t>(at - segments.begin()));
+  }
+  std::sort(places.begin(), places.end());
+  return places;
+}
+
+bool HasCells(const std::vector<SegmentInfo>& segments) {
+  return std::any_of(segments.begin(), segments.end(),
+                     [](const SegmentInfo& segment) { return segment.kind == SegmentKind::kCells; });
+}
+
 bool Registered(const Head& head, const Nonce& id) {
   return std::any_of(head.builds.begin(), head.builds.end(), [&](const Build& build) { return build.id == id; });
 }
@@ -133,7 +158,7 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   CompactionJob job(*path_, base, registered->picked.plan, request.options, resources, name, progress, context);
   const int64_t begin_ns = observer_.Now();
   Result<Compacted> compacted = job.Run();
-  observer_.Compacted(begin_ns, job.bytes_read());
+  observer_.Compacted(begin_ns, job.bytes_read(), job.bytes_written());
   compactions_.Count({.bytes_read = job.bytes_read(), .bytes_written = job.bytes_written()});
   return EndCompaction(*registered, compacted, job.objects(), context);
 }
@@ -149,12 +174,14 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginComp
   if (request.yields && uncertain_) return std::optional<RegisteredBuild>();
   RegisteredBuild out;
   out.build = {MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
+  std::vector<SegmentInfo> inputs;
   bool idle = false;
   auto begin = [&](const Snapshot& current, Head& next, DeletionMap&) -> Status {
     ASSIGN_OR_RETURN(out.picked, request.plan(current.head));
     idle =
         out.picked.plan.inputs.empty() || (request.yields && BuildUnderWay(current.head, path_->env->clock->WallMs()));
     if (idle) return Status::Cancelled("there is nothing to compact");
+    inputs = InputsOf(out.picked.plan, current.head);
     out.build.gc_epoch = current.head.gc_epoch;
     next.operation = {Operation::kBuild, "compaction begins: " + out.picked.cause, 0, 0, 0, 0};
     next.builds.push_back(out.build);
@@ -163,7 +190,17 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginComp
   Status registered = SwapHead(begin, context);
   if (idle) return std::optional<RegisteredBuild>();
   RETURN_IF_ERROR(registered);
+  // A refresh may have come further than the version that registered it.
   out.base = snapshot();
+  auto places = PlacesOf(inputs, out.base->head.segments);
+  if (!places) {
+    Status forgotten = Unregister(out.build, context);
+    (void)forgotten;  // a garbage collection forgets it when it is old
+    compactions_.Count({.lost = 1});
+    return Status::Conflict("another compaction published version " + std::to_string(out.base->head.version) +
+                            " first");
+  }
+  out.picked.plan.inputs = *std::move(places);
   return std::optional(std::move(out));
 }
 
@@ -204,18 +241,15 @@ Status CollectionImpl::Unregister(const Build& build, const Context& context) {
       context);
 }
 
-std::vector<SegmentInfo> CollectionImpl::RegisteredBuild::Inputs() const {
-  std::vector<SegmentInfo> inputs;
-  for (uint32_t segment : picked.plan.inputs) inputs.push_back(base->head.segments[segment]);
-  return inputs;
-}
+std::vector<SegmentInfo> CollectionImpl::RegisteredBuild::Inputs() const { return InputsOf(picked.plan, base->head); }
 
 // What the head becomes. Conflict when something has changed that the compaction did not reckon with.
 Status CollectionImpl::ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted, const Head& current,
                                      Head& next, DeletionMap& deletions) {
   const Head& base = registered.base->head;
   auto untouched = Untouched(compacted.inputs, current.segments);
-  if (!untouched) {
+  // There is one partition at most.
+  if (!untouched || (compacted.ref.generation != 0 && HasCells(*untouched))) {
     return Status::Conflict("another compaction published version " + std::to_string(current.version) + " first");
   }
   if (!Registered(current, registered.build.id) && current.gc_epoch != base.gc_epoch) {

@@ -57,6 +57,7 @@ void CompactionControl::Count(const CompactionCounts& more) {
   counts_.bytes_read += more.bytes_read;
   counts_.bytes_written += more.bytes_written;
   counts_.commit_bytes += more.commit_bytes;
+  counts_.row_bytes += more.row_bytes;
 }
 
 CompactionCounts CompactionControl::counts() const {

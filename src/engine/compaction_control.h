@@ -18,6 +18,7 @@ struct CompactionCounts {
   uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;  // also by those that came to nothing
   uint64_t commit_bytes = 0;   // written by commits, for comparison
+  uint64_t row_bytes = 0;      // of their rows
 };
 
 // Thread-safe.

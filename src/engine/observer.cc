@@ -43,7 +43,6 @@ void Observer::Landed(const Head& head) const {
     if (made.operation == Operation::kCommit) metrics_->Add(MetricId::kRowsInserted, made.rows_written);
     if (made.operation == Operation::kCommit) metrics_->Add(MetricId::kRowsDeleted, made.rows_deleted);
     if (made.operation == Operation::kCompact) metrics_->Add(MetricId::kCompactions);
-    if (made.operation == Operation::kCompact) metrics_->Add(MetricId::kCompactionBytesWritten, made.bytes_written);
   }
   Metadata details{{"operation", OperationName(made.operation)}};
   if (made.rows_written > 0) details["rows_written"] = Signed(made.rows_written);
@@ -67,9 +66,20 @@ void Observer::Vacuumed(uint64_t objects, uint64_t bytes) const {
   metrics_->Add(MetricId::kVacuumBytesDeleted, bytes);
 }
 
-void Observer::Compacted(int64_t begin_ns, uint64_t bytes_read) const {
+void Observer::Compacted(int64_t begin_ns, uint64_t bytes_read, uint64_t bytes_written) const {
   Took(MetricId::kCompactionSeconds, begin_ns);
   if (metrics_ != nullptr) metrics_->Add(MetricId::kCompactionBytesRead, bytes_read);
+  CompactionWrote(bytes_written);
+}
+
+void Observer::CompactionWrote(uint64_t bytes) const {
+  if (metrics_ != nullptr) metrics_->Add(MetricId::kCompactionBytesWritten, bytes);
+}
+
+void Observer::CommitWrote(uint64_t bytes, uint64_t row_bytes) const {
+  if (metrics_ == nullptr) return;
+  metrics_->Add(MetricId::kCommitBytesWritten, bytes);
+  metrics_->Add(MetricId::kRowBytesWritten, row_bytes);
 }
 
 void Observer::CompactionFailed(const Status& status) const {

@@ -37,7 +37,9 @@ class Observer {
   void Vacuumed(uint64_t objects, uint64_t bytes) const;
   void Refreshed(uint64_t version) const;
   // A compaction that began at `begin_ns`, whatever came of it.
-  void Compacted(int64_t begin_ns, uint64_t bytes_read) const;
+  void Compacted(int64_t begin_ns, uint64_t bytes_read, uint64_t bytes_written) const;
+  void CommitWrote(uint64_t bytes, uint64_t row_bytes) const;
+  void CompactionWrote(uint64_t bytes) const;
   void CompactionFailed(const Status& status) const;  // in the background, where nobody is told
 
  private:

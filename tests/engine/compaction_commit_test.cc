@@ -3,6 +3,7 @@
 
 #include "blob/fault_store.h"
 #include "blob/memory_store.h"
+#include "isotherm/compaction.h"
 #include "segment/routing_object.h"
 #include "tests/base/manual_clock.h"
 #include "tests/engine/commits.h"
@@ -51,6 +52,14 @@ class CompactionCommitTest : public testing::Test {
     store_->ExpectUnbroken();
   }
 
+  // Compactions that the head takes for being under way.
+  size_t CollectionBuilds() {
+    ReadRequest request{kHeadObject, {}, {}};
+    auto head = DecodeHead(store_->Read({}, {&request, 1}).front().data);
+    EXPECT_TRUE(head.ok()) << head.status();
+    return head.ok() ? head->builds.size() : SIZE_MAX;
+  }
+
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
   std::shared_ptr<HeadHistory> store_;
@@ -95,6 +104,70 @@ TEST_F(CompactionCommitTest, ACompactionThatLosesAgainstAnEqualOneRemovesNothing
   EXPECT_EQ(CountObjects(*store_, "segment-"), 2U + 1U) << "the winner's, the one before it, and the first";
   InsertAndCommit(*writer_, 40, 1);
   ExpectAll(41);
+}
+
+// What is compacted is what was registered, also when the handle has seen a newer version by then.
+TEST_F(CompactionCommitTest, AHandleThatRefreshesAsItBeginsCompactsWhatIsThere) {
+  for (bool other_compacts : {false, true}) {
+    options_.inline_bytes = 0;
+    SetUp();
+    InsertAndCommit(*writer_, 40, 5);
+    auto other = MustOpen(store_, options_);
+    // The answer to the put that registers the compaction is lost: then the head is read again.
+    bool acted = false;
+    BeforeHeadPut(0, [&] {
+      faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+        if (kind != RequestKind::kGet || name != kHeadObject || std::exchange(acted, true)) return Fault{};
+        EXPECT_TRUE(other->Refresh().ok());
+        if (other_compacts) {
+          EXPECT_TRUE(other->Compact(Cells()).ok());
+        } else {
+          InsertAndCommit(*other, 45, 5);
+        }
+        EXPECT_TRUE(writer_->Refresh().ok());
+        return Fault{};
+      });
+      return Fault{FaultKind::kLoseAnswer};
+    });
+    EXPECT_EQ(writer_->Compact(Cells()).code(), other_compacts ? StatusCode::kConflict : StatusCode::kOk);
+    EXPECT_TRUE(acted);
+    faulty_->SetHook(nullptr);
+    ExpectAll(other_compacts ? 45 : 50);
+    EXPECT_EQ(CollectionBuilds(), 0U);
+  }
+}
+
+class FlatToPartition : public CompactionPolicy {
+ public:
+  explicit FlatToPartition(std::vector<size_t> units) : units_(std::move(units)) {}
+  CompactionPick Pick(std::span<const CompactionUnit> units, uint64_t) const override {
+    bool done = std::any_of(units.begin(), units.end(), [](const CompactionUnit& unit) { return unit.partition; });
+    return done ? CompactionPick{} : CompactionPick{units_, true, "a part of the flat segments"};
+  }
+
+ private:
+  const std::vector<size_t> units_;
+};
+
+TEST_F(CompactionCommitTest, OfTwoThatMakeThePartitionOfDifferentRowsOneLoses) {
+  options_.inline_bytes = 0;
+  options_.compaction_policy = std::make_shared<FlatToPartition>(std::vector<size_t>{0, 1});
+  SetUp();
+  for (uint64_t i = 0; i < 3; ++i) InsertAndCommit(*writer_, 40 + i * 20, 20);
+  Options others = options_;
+  others.compaction_policy = std::make_shared<FlatToPartition>(std::vector<size_t>{2, 3});
+  auto other = MustOpen(store_, others);
+  CompactOptions compact = Cells();
+  compact.scope = CompactScope::kPolicy;
+  BeforeHeadPut(1, [&] {
+    EXPECT_TRUE(other->Refresh().ok());
+    EXPECT_TRUE(other->Compact(compact).ok());
+    return Fault{};
+  });
+  EXPECT_EQ(writer_->Compact(compact).code(), StatusCode::kConflict);
+  EXPECT_EQ(writer_->Stats().cells, 3U);
+  ExpectAll(100);
+  ExpectClean(*writer_);
 }
 
 TEST_F(CompactionCommitTest, AnEmptyCollectionIsLeftAlone) {

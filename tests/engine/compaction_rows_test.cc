@@ -335,6 +335,10 @@ TEST_F(CompactionShapeTest, WhatItReadAndWroteIsCounted) {
   EXPECT_GT(after.compaction_bytes_read, uint64_t{400} * testing_support::kSmallDimension * 5);
   EXPECT_GT(after.compaction_bytes_written, after.segments[0].bytes + after.routing_bytes);
   EXPECT_EQ(after.commit_bytes_written, before.commit_bytes_written);
+  EXPECT_EQ(after.row_bytes_written, before.row_bytes_written);
+  // Segments hold a row's vector, a code and its key; a compaction writes that once more.
+  EXPECT_GT(before.write_amplification(), 1);
+  EXPECT_GT(after.write_amplification(), before.write_amplification() + 1);
 }
 
 TEST_F(CompactionShapeTest, ItTakesAtMostHalfOfTheMemoryBudget) {

@@ -153,7 +153,9 @@ void Commit(Worker& worker) {
 
 void Discard(Worker& worker) {
   Session& session = worker.session;
-  bool uncertain = session.handle().uncertain && session.handle().committing == 0 && !session.handle().commits_itself;
+  // What it does by itself finds out what became of a commit, too.
+  bool by_itself = session.handle().commits_itself || session.handle().compacts_itself;
+  bool uncertain = session.handle().uncertain && session.handle().committing == 0 && !by_itself;
   uint64_t commits = session.handle().commits;
   Call call(session, "discard", worker.random);
   Status status = session.collection().DiscardPending(call.context());
