@@ -10,9 +10,6 @@ namespace isotherm {
 
 namespace {
 
-// How long a cancelled call may sleep on.
-constexpr int64_t kCancelCheckNs = 10'000'000;
-
 bool MayHaveHappened(StatusCode code) {
   return code == StatusCode::kUnavailable || code == StatusCode::kUnknown || code == StatusCode::kDeadlineExceeded ||
          code == StatusCode::kCancelled;
@@ -46,12 +43,7 @@ Status Backoff::Pause(const Context& context, const Status& failure) {
   if (until_ns >= context.deadline_ns) {
     return Status::DeadlineExceeded("the deadline leaves no time to try again after '" + failure.ToString() + "'");
   }
-  for (int64_t now_ns = clock.NowNs(); now_ns < until_ns; now_ns = clock.NowNs()) {
-    int64_t wake_ns = context.cancel == nullptr ? until_ns : std::min(until_ns, now_ns + kCancelCheckNs);
-    clock.SleepUntilNs(wake_ns);
-    if (context.cancel != nullptr && context.cancel->cancelled()) break;
-  }
-  Status still_wanted = CheckContext(context, clock, "trying again");
+  Status still_wanted = PauseUntil(context, clock, until_ns, "trying again");
   return still_wanted.ok()
              ? still_wanted
              : Status(still_wanted.code(), still_wanted.message() + " after '" + failure.ToString() + "'");
@@ -117,6 +109,26 @@ Result<std::string> RetryBlobStore::Put(const Context& context, std::string_view
     Status next = Pause(backoff, context, failure, RequestKind::kPut, 1);
     if (!next.ok()) return lost.ok() ? next : AfterLostAnswer(next, lost, conditional);
   }
+}
+
+// Those that failed are tried again one by one.
+std::vector<PutResult> RetryBlobStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  std::vector<PutResult> results = store_->PutAll(context, requests);
+  for (size_t i = 0; i < results.size(); ++i) {
+    PutResult& result = results[i];
+    if (!IsTransient(result.status.code())) continue;
+    Backoff backoff(options_, *environment_);
+    const Status lost = result.status;
+    result.status = Pause(backoff, context, lost, RequestKind::kPut, 1);
+    if (result.status.ok()) {
+      Result<std::string> etag = Put(context, requests[i].name, requests[i].bytes, {});
+      result.status = etag.status();
+      if (etag.ok()) result.etag = std::move(etag).value();
+    }
+    if (!result.status.ok()) result.status = AfterLostAnswer(result.status, lost, false);
+    result.end_ns = environment_->clock->NowNs();
+  }
+  return results;
 }
 
 Result<std::unique_ptr<BlobWriter>> RetryBlobStore::CreateWriter(const Context& context, std::string_view name) {

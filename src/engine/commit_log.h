@@ -50,6 +50,7 @@ class CommitLog {
   // `branch_prefix`: see object_names.h.
   CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix = {});
 
+  const Nonce& writer() const { return writer_; }
   Result<LoadedHead> Load(const Context& context) const;
 
   // Makes `next`, derived from `base`, the head: sets its version, time, write nonce and this writer's slot, and swaps.
