@@ -88,7 +88,8 @@ def read_set(data):
     for i, (high, last) in enumerate(keys):
         assert offsets is None or offsets[i] == b.at
         if runs is not None and runs[i // 8] >> i % 8 & 1:
-            low = [n for _ in range(b.read("H")) for start, more in [b.read("HH")] for n in range(start, start + more + 1)]
+            spans = [b.read("HH") for _ in range(b.read("H"))]
+            low = [n for start, more in spans for n in range(start, start + more + 1)]
         elif last < 4096:
             low = [b.read("H") for _ in range(last + 1)]
         else:
@@ -191,8 +192,8 @@ def read_filter_columns(b, names, n):
 
 
 def read_block(data, schema):
-    """(ordinal, document offset, document length, key, code, scale, squared length, fields, row version, expiry) of each
-    entry; number of rows; centroid"""
+    """(ordinal, document offset, document length, key, code, scale, squared length, fields, row version, expiry) of
+    each entry; number of rows; centroid"""
     b = Bytes(data)
     assert b.take(4) == b"ICB1"
     d, n, p, first, flags, document, _ = b.read("IIIIIQ32s")
@@ -249,7 +250,7 @@ def filter_has(data, key_hash):
 
 
 class Collection:
-    """All rows as of a head: key -> (vector, metadata, payload, row version, expiry), live ones and softly deleted ones."""
+    """Rows as of a head, live ones and softly deleted ones: key -> (vector, metadata, payload, row version, expiry)."""
 
     def __init__(self, folder, head="head"):
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]

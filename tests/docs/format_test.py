@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/format.md: a reader written from it alone reads the collections of all format versions that are kept in the tree."""
+"""docs/format.md: a reader written from it alone reads the collections of all format versions that are kept."""
 
 import unittest
 from pathlib import Path

@@ -1,4 +1,4 @@
-// Any bytes as a head; and what is a head comes back from its encoding unchanged.
+// Any bytes as a head, of today or as an archived version; and what is a head comes back from its encoding unchanged.
 #include "engine/head.h"
 
 #include "tests/fuzz/sealed.h"
@@ -16,6 +16,15 @@ void Decode(std::string_view bytes) {
     Require(head.status().code() == StatusCode::kCorruption || head.status().code() == StatusCode::kUnsupported);
     return;
   }
+  // What is not checked again where it is used.
+  for (const SegmentInfo& segment : head->segments) {
+    Require(segment.hard_deleted + segment.soft_deleted <= segment.rows && segment.live_rows() <= segment.rows);
+    Require(segment.expiry.rows <= segment.rows && segment.expiry.first_ms <= segment.expiry.last_ms);
+  }
+  for (const InlineRow& row : head->inline_rows) {
+    Require(row.row.key.type() == head->schema.key_type && row.row.vector.size() == head->schema.dimension);
+  }
+  Require(FitSegments(ApplyDeltas({}, head->deletion_deltas, head->segments), head->segments));
   std::string encoded = EncodeHead(*head);
   auto again = DecodeHead(encoded);
   Require(again.ok());

@@ -1,4 +1,4 @@
-// Any bytes as a segment's tail. What is one tells of sections inside of the segment.
+// Any bytes as a segment's tail. What is one tells of sections inside of the segment, and comes back from its encoding.
 #include "segment/segment_tail.h"
 #include "tests/fuzz/sealed.h"
 
@@ -22,7 +22,14 @@ void Parse(std::string_view bytes) {
   }
   Require(info->key_pages() > 0);
   if (info->rows > 0) info->VectorOf(info->first_ordinal, schema.dimension);
-  Require(!EncodeSegmentHeader(schema).empty());
+  Require(IsSegmentHeader(EncodeSegmentHeader(schema), schema));
+  // In the format version of today, which is the one that it came in or a later one.
+  SegmentInfo written = *info;
+  std::string tail = EncodeTail(schema, written);
+  SegmentSchema read_schema;
+  auto again = ParseTail(tail, &read_schema);
+  Require(again.ok() && again->tail_crc32c == written.tail_crc32c);
+  Require(EncodeTail(read_schema, *again) == tail);
 }
 
 }  // namespace
