@@ -3,6 +3,7 @@
 #   CMAKE_FLAGS="…"   more flags for the configure step
 #   FUZZ_SECONDS=60   time for all fuzz targets together
 #   SEEDS=1000        how many runs of the simulator
+#   KILLS=2000        how many processes are killed on each store
 #   PREFIX=/usr/local where `make install` puts things
 
 SHELL := /bin/bash
@@ -12,6 +13,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 SEEDS ?= 1000
+KILLS ?= 2000
 JOBS ?= $(shell nproc)
 ARGS ?=
 # In continuous integration a warning is an error.
@@ -49,7 +51,7 @@ test: build servers ## Build everything and run all tests
 	@$(call run_tests,release)
 
 .PHONY: servers
-servers: ## Build the servers that tests talk to (cached per user)
+servers: ## Build the servers that tests talk to and the checker of histories (cached per user)
 	@scripts/setup.sh test
 	@scripts/test_servers.sh
 
@@ -73,8 +75,14 @@ test-clang: servers ## All tests built by clang
 	@$(call run_tests,clang)
 
 .PHONY: test-races
-test-races: build servers ## Writers racing for 1,000 commits each, on every store
+test-races: build servers ## Writers racing for 1,000 commits each, on every store; their histories, checked
 	@ISOTHERM_FULL=1 build/release/tests/engine_test --gtest_filter='*Race*'
+	@ISOTHERM_FULL=1 build/release/tests/writers/writers_test
+	@ISOTHERM_FULL=1 build/release/tests/linearizability/linearizability_test
+
+.PHONY: test-kills
+test-kills: build servers ## kill -9 of processes under load, KILLS times on each store
+	@ISOTHERM_KILLS=$(KILLS) build/release/tests/kills/kills_test
 
 .PHONY: simulate
 simulate: build ## Run the simulator's seeds 1 to SEEDS; what was interrupted goes on

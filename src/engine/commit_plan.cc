@@ -49,8 +49,12 @@ class Planner {
   }
 
   Status Apply(const Key& key, const PendingChange& change, const StoredRow& stored) {
-    RETURN_IF_ERROR(CheckExpectation(key, change.expectation, stored));
     bool live = stored.state == StoredRow::State::kLive;
+    // A patch that demands no version wants a row, whichever it is.
+    if (change.patch != nullptr && !live && stored.state != StoredRow::State::kExpired) {
+      RETURN_IF_ERROR(CheckExpectation(key, {Expectation::Kind::kPresent, 0}, stored));
+    }
+    RETURN_IF_ERROR(CheckExpectation(key, change.expectation, stored));
     switch (change.effect) {
       case Effect::kPut:
         Remove(key, stored);

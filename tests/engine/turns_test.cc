@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/splitmix.h"
+#include "base/random.h"
 
 namespace isotherm {
 namespace {
@@ -18,15 +18,6 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kRequestNs = 20 * kMs;
 // Keeping the old version, and the swap.
 constexpr int64_t kTryNs = 2 * kRequestNs;
-
-class SeededRandom : public Random {
- public:
-  explicit SeededRandom(uint64_t seed) : generator_(seed) {}
-  uint64_t Next() override { return generator_.Next(); }
-
- private:
-  SplitMix64 generator_;
-};
 
 struct Habits {
   int64_t request_ns = kRequestNs;

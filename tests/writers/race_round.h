@@ -65,7 +65,11 @@ class RaceWriter {
       RETURN_IF_ERROR(collection_->Insert(NumberedRow(next_key_), context));
       const int64_t start_ns = clock.NowNs();
       Status status = collection_->Commit(context);
-      while (status.code() == StatusCode::kUnknown) status = collection_->Commit(context);
+      while (status.code() == StatusCode::kUnknown || status.code() == StatusCode::kFenced) {
+        status = collection_->Commit(context);
+      }
+      // After kFenced: it had landed.
+      if (status.code() == StatusCode::kAlreadyExists) status = collection_->DiscardPending(context);
       RETURN_IF_ERROR(status);
       figures.longest_ns = std::max(figures.longest_ns, clock.NowNs() - start_ns);
       MeterSummary summary = meter.Summary();
