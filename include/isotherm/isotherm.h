@@ -7,6 +7,7 @@
 #include "isotherm/compaction.h"
 #include "isotherm/context.h"
 #include "isotherm/events.h"
+#include "isotherm/limits.h"
 #include "isotherm/memory.h"
 #include "isotherm/metering.h"
 #include "isotherm/metrics.h"

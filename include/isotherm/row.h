@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "isotherm/limits.h"
 #include "isotherm/status.h"
 
 namespace isotherm {
@@ -22,12 +23,6 @@ enum class Metric : uint8_t {
 
 // A collection's keys are all of one type, fixed when it is created.
 enum class KeyType : uint8_t { kInteger = 1, kString = 2 };
-
-inline constexpr uint32_t kMaxDimension = 65536;
-inline constexpr size_t kMaxKeyBytes = 1024;
-inline constexpr size_t kMaxMetadataBytes = 1 << 20;   // one row's, encoded
-inline constexpr size_t kMaxPayloadBytes = 256 << 20;  // one row's
-inline constexpr size_t kMaxFieldNameBytes = 256;
 
 // A row's name, unique in its collection: an unsigned 64-bit integer or a non-empty string of at most 1,024 bytes.
 class Key {

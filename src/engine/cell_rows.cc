@@ -10,7 +10,6 @@ namespace isotherm {
 
 namespace {
 
-constexpr uint64_t kMostRows = UINT32_MAX - 1;
 // What an entry takes in a block beside code and key, and a row in key pages and filter, without its key: rounded up.
 constexpr uint64_t kEntryBytes = 48;
 constexpr uint64_t kKeyBytes = 64;
@@ -117,9 +116,9 @@ uint64_t CellRows::ObjectBytes(uint32_t cell) const {
 }
 
 Result<std::vector<CellRange>> CellRows::Plan() {
-  if (rows_ > kMostRows) {
+  if (rows_ > kMaxSegmentRows) {
     return Status::ResourceExhausted(std::to_string(rows_) + " rows; a partition holds at most " +
-                                     std::to_string(kMostRows));
+                                     std::to_string(kMaxSegmentRows));
   }
   std::vector<CellRange> ranges;
   std::vector<uint64_t> first_documents;

@@ -12,7 +12,6 @@ namespace isotherm {
 namespace {
 
 constexpr int64_t kSlotLeaseMs = 60 * 60 * 1000;
-constexpr size_t kMaxSlots = 65536;
 constexpr int kAttempts = 10;
 
 // Of these the contract of Put says that it may have happened.
@@ -51,8 +50,8 @@ Status CommitLog::Register(Head& next) {
     slot = std::find_if(next.slots.begin(), next.slots.end(),
                         [&](const WriterSlot& s) { return s.last_commit_ms + kSlotLeaseMs < next.commit_ms; });
     if (slot == next.slots.end()) {
-      if (next.slots.size() >= kMaxSlots) {
-        return Status::ResourceExhausted(std::to_string(kMaxSlots) + " writers committed within the last hour");
+      if (next.slots.size() >= kMaxWriters) {
+        return Status::ResourceExhausted(std::to_string(kMaxWriters) + " writers committed within the last hour");
       }
       slot = next.slots.insert(next.slots.end(), WriterSlot{});
     }

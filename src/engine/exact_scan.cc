@@ -13,10 +13,6 @@ namespace isotherm {
 
 namespace {
 
-constexpr uint64_t kBytesAtOnce = 16 << 20;
-// The square of this times the largest dimension is a float still.
-constexpr float kLargestComponent = 1e16F;
-
 std::string At(const std::string& object, uint64_t offset) { return object + ": at " + std::to_string(offset); }
 
 }  // namespace
@@ -28,7 +24,7 @@ Status CheckVector(const SegmentSchema& schema, std::span<const float> vector) {
   }
   bool zero = true;
   for (size_t i = 0; i < vector.size(); ++i) {
-    if (!(std::abs(vector[i]) <= kLargestComponent)) {
+    if (!(std::abs(vector[i]) <= kMaxComponent)) {
       return Status::InvalidArgument("component " + std::to_string(i) + " of the vector is " +
                                      std::to_string(vector[i]) + "; finite numbers of at most 1e16 are wanted");
     }
@@ -45,7 +41,9 @@ Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
   const SegmentInfo& info = snapshot.head.segments[segment];
   uint32_t dimension = snapshot.head.schema.dimension;
   uint64_t row_bytes = VectorBytes(dimension);
-  uint64_t rows_at_once = std::max<uint64_t>(1, kBytesAtOnce / row_bytes);
+  uint64_t rows_at_once = std::max<uint64_t>(1, path.BytesAtOnce() / row_bytes);
+  ASSIGN_OR_RETURN(MemoryReservation memory,
+                   ReserveMemory(path.memory.get(), MemoryUse::kQuery, std::min(rows_at_once, info.rows) * row_bytes));
   std::vector<float> vector(dimension);
   for (uint64_t first = 0; first < info.rows; first += rows_at_once) {
     RETURN_IF_ERROR(CheckContext(context, *path.env->clock, "scan"));
@@ -111,7 +109,7 @@ void AddressedRows::Add(const SegmentInfo& segment, const ScannedBlock& block, u
 Status VisitRows(const ReadPath& path, const SegmentSchema& schema, AddressedRows rows, ScanParts parts,
                  const Context& context, const std::function<Status(size_t, Row)>& visit) {
   const uint64_t row_bytes = parts.vector ? VectorBytes(schema.dimension) : 0;
-  const RowParts wanted{parts.vector, parts.document, false};
+  const RowParts wanted{parts.vector, parts.document, false, parts.charged};
   for (size_t begin = 0; begin < rows.rows.size();) {
     size_t end = begin;
     for (uint64_t bytes = 0; end < rows.rows.size() && (end == begin || bytes < parts.bytes_at_once); ++end) {

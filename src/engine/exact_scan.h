@@ -23,6 +23,7 @@ struct ScanParts {
   bool vector = true;
   bool document = true;
   uint64_t bytes_at_once = 16 << 20;  // of blocks, and of vectors and documents, read in one wave each
+  bool charged = false;               // rows, to the memory budget; blocks always are
 };
 // Calls `visit` for every row of the segment in order of ordinals; a bad Status from it ends the scan.
 Status ScanSegment(const ReadPath& path, const Snapshot& snapshot, uint32_t segment, ScanParts parts,

@@ -48,6 +48,15 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, size_t keys, std::span<c
   return Status::Ok();
 }
 
+void KeyLookup::Remember(const SegmentInfo& segment, std::string_view bytes) {
+  for (uint32_t page = 0; page < segment.key_pages(); ++page) {
+    const ObjectRange range{segment.name, segment.keys.offset + uint64_t{page} * kKeyPageBytes, kKeyPageBytes};
+    KeepRange(*path_.ram, range, {.status = {}, .bytes = bytes.substr(range.offset, range.length)});
+  }
+  std::lock_guard lock(mutex_);
+  filters_[segment.name] = PinnedBlock::Copy(bytes.substr(segment.filter.offset, segment.filter.length));
+}
+
 std::vector<KeyLookup::Probe> KeyLookup::MakeProbes(const Snapshot& snapshot, std::span<const Key> keys,
                                                     std::span<const uint32_t> segments) {
   std::vector<uint64_t> hashes;
@@ -166,6 +175,13 @@ Status ReadRows(const ReadPath& path, const SegmentSchema& schema, std::span<con
     }
     ranges.push_back({segment.name, vector.offset, parts.vector ? vector.length : 0});
     ranges.push_back({segment.name, segment.documents.offset + document.offset, parts.document ? document.length : 0});
+  }
+  MemoryReservation memory;
+  if (parts.charged) {
+    constexpr uint64_t kCopies = 2;  // the answer, and the rows that are made of it
+    uint64_t bytes = 0;
+    for (const ObjectRange& range : ranges) bytes += range.length;
+    ASSIGN_OR_RETURN(memory, ReserveMemory(path.memory.get(), MemoryUse::kQuery, kCopies * bytes));
   }
   BlockCache* cache = parts.fill_cache ? path.ram.get() : nullptr;
   RangeReads reads = ReadRanges(*path.store, context, ranges, kGapBytes, cache);

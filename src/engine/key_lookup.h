@@ -30,6 +30,8 @@ class KeyLookup {
   // are asked for, a wave before it reads the segments' filters, once; few keys cost less without.
   Result<std::vector<std::vector<KeyPlace>>> Find(const Snapshot& snapshot, std::span<const Key> keys,
                                                   std::span<const uint32_t> segments, const Context& context);
+  // What Find would read of a new segment: `bytes` are the whole of it.
+  void Remember(const SegmentInfo& segment, std::string_view bytes);
 
  private:
   struct Probe {
@@ -69,11 +71,13 @@ StoredRow RowOfKey(const Snapshot& snapshot, const Liveness& liveness, const Key
 Result<std::vector<StoredRow>> FindRows(const ReadPath& path, KeyLookup& lookup, const Snapshot& snapshot,
                                         std::span<const Key> keys, const Context& context);
 
-// Fills vector, metadata and payload of the row at each place: one wave. Corruption for a wrong checksum.
+// Fills vector, metadata and payload of the row at each place: one wave. Corruption for a wrong checksum,
+// ResourceExhausted where the memory budget has no room.
 struct RowParts {
   bool vector = true;
   bool document = true;
   bool fill_cache = true;
+  bool charged = true;  // to the memory budget, while they are read; else whoever calls has reserved it
 };
 struct RowAddress {
   const SegmentInfo* segment = nullptr;

@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kDigits = 16;
 constexpr size_t kNonceDigits = 32;
-constexpr size_t kMaxBranchBytes = 128;
 
 std::string Hex(uint64_t number) {
   std::string out(kDigits, '0');
@@ -40,7 +39,7 @@ Status CheckBranchName(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
            c == '_';
   };
-  bool good = !name.empty() && name.size() <= kMaxBranchBytes && name.front() != '.' &&
+  bool good = !name.empty() && name.size() <= kMaxBranchNameBytes && name.front() != '.' &&
               std::all_of(name.begin(), name.end(), allowed);
   if (good) return Status::Ok();
   return Status::InvalidArgument("branch '" + std::string(name) +

@@ -53,6 +53,14 @@ Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const H
 
 }  // namespace
 
+uint64_t ReadPath::BytesAtOnce() const {
+  constexpr uint64_t kMost = 16 << 20;
+  constexpr uint64_t kLeast = 64 << 10;
+  constexpr uint64_t kShare = 16;  // of the budget, since others use it too
+  const uint64_t limit = memory == nullptr ? 0 : memory->Usage().limit_bytes;
+  return limit == 0 ? kMost : std::clamp(limit / kShare, kLeast, kMost);
+}
+
 std::vector<FetchedExtent> ReadPath::Fetch(const Context& context, std::span<const Extent> wanted,
                                            const FetchOptions& options, FetchCounts* counts) const {
   std::vector<FetchedExtent> fetched = extents->Fetch(context, wanted, options, counts);

@@ -43,6 +43,10 @@ struct ReadPath {
   std::shared_ptr<BlockCache> ram;
   std::shared_ptr<DiskCache> disk;  // may be null
   std::unique_ptr<ExtentCache> extents;
+  std::shared_ptr<MemoryBudget> memory;  // null: unlimited
+
+  // What is read in one piece of what goes by: 16 MiB, or less where the budget is small.
+  uint64_t BytesAtOnce() const;
 
   // ExtentCache::Fetch of extents that the head or what it names vouches for: a missing object is kCorruption.
   std::vector<FetchedExtent> Fetch(const Context& context, std::span<const Extent> wanted, const FetchOptions& options,

@@ -1,6 +1,7 @@
 // A writer in a process of its own, for tests that race several or kill it.
 //
 //   writer_child crash STORE CALL before|after    runs a program of commits and dies at that store call
+//   writer_child reopen STORE                     commits, closes, opens again, commits, and dies
 //   writer_child race STORE FIRST_KEY COMMITS SEED GATE   begins when the FIFO GATE was opened and closed
 //
 // STORE: see store_argument.h. What it asks for and what it was told goes to standard output, a line at a time, so that
@@ -134,6 +135,21 @@ Status Crash(std::shared_ptr<BlobStore> store, int64_t call, bool before) {
   return program.Commit(1);
 }
 
+Status Reopen(const std::shared_ptr<BlobStore>& store) {
+  for (uint64_t first : {uint64_t{0}, uint64_t{25}}) {
+    Options options = CreatingSmall();
+    options.inline_bytes = 2048;
+    ASSIGN_OR_RETURN(auto collection, Open(store, options));
+    const uint64_t rows = first == 0 ? 25 : 15;
+    RETURN_IF_ERROR(collection->InsertBatch(NumberedRows(first, rows)));
+    RETURN_IF_ERROR(collection->Commit());
+    Say("acknowledged " + std::to_string(first + rows));
+    if (first != 0) ::raise(SIGKILL);
+    RETURN_IF_ERROR(collection->Close());
+  }
+  return Status::Ok();
+}
+
 void AwaitOpening(const std::string& fifo) {
   std::ifstream gate(fifo);
   while (gate.get() != std::ifstream::traits_type::eof()) {
@@ -173,6 +189,7 @@ Status Main(const std::vector<std::string>& arguments) {
   if (arguments[1] == "crash" && arguments.size() == 5) {
     return Crash(std::move(store), static_cast<int64_t>(Number(arguments[3])), arguments[4] == "before");
   }
+  if (arguments[1] == "reopen") return Reopen(store);
   if (arguments[1] == "race" && arguments.size() == 7) {
     return Race(std::move(store), Number(arguments[3]), Number(arguments[4]), Number(arguments[5]), arguments[6]);
   }
