@@ -83,7 +83,7 @@ class Refinement {
     return Status::Ok();
   }
 
-  const std::vector<float>& centroids() const { return centroids_; }
+  std::vector<float> TakeCentroids() { return std::move(centroids_); }
   const std::vector<uint32_t>& sizes() const { return sizes_; }
 
  private:
@@ -118,14 +118,14 @@ Result<Cells> TrainOnLog(RowLog& log, RowSample& sample, uint32_t dimension, con
   if (whole) {
     std::vector<uint32_t> sizes(trained->centroids.size() / dimension, 0);
     for (uint32_t cell : trained->cell_of) ++sizes[cell];
-    return StoreCells(trained->centroids, sizes, dimension);
+    return StoreCells(std::move(trained->centroids), sizes, dimension);
   }
   Refinement refinement(log, dimension, options, env, context, std::move(trained->centroids));
   for (uint32_t round = 0; round < further; ++round) {
     RETURN_IF_ERROR(refinement.Round(round == 0));
     if (progress) progress(++steps, total);
   }
-  return StoreCells(refinement.centroids(), refinement.sizes(), dimension);
+  return StoreCells(refinement.TakeCentroids(), refinement.sizes(), dimension);
 }
 
 }  // namespace isotherm

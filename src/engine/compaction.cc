@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/context_check.h"
+#include "base/free_memory.h"
 #include "base/macros.h"
 #include "base/memory_budget.h"
 #include "engine/build_executor.h"
@@ -155,12 +156,19 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   const CompactionResources resources{environment, std::max(memory_bytes, kLeastMemory), SpillDirectory(options_)};
   const Snapshot& base = *registered->base;
   auto name = [&](std::string_view kind) { return NewObjectName(kind, base.head.gc_epoch, *path_->env->random); };
-  CompactionJob job(*path_, base, registered->picked.plan, request.options, resources, name, progress, context);
+  // What was freed before is room for the build, too.
+  GiveBackFreeMemory();
+  auto job = std::make_unique<CompactionJob>(*path_, base, registered->picked.plan, request.options, resources, name,
+                                             progress, context);
   const int64_t begin_ns = observer_.Now();
-  Result<Compacted> compacted = job.Run();
-  observer_.Compacted(begin_ns, job.bytes_read(), job.bytes_written());
-  compactions_.Count({.bytes_read = job.bytes_read(), .bytes_written = job.bytes_written()});
-  return EndCompaction(*registered, compacted, job.objects(), context);
+  Result<Compacted> compacted = job->Run();
+  observer_.Compacted(begin_ns, job->bytes_read(), job->bytes_written());
+  compactions_.Count({.bytes_read = job->bytes_read(), .bytes_written = job->bytes_written()});
+  const std::vector<std::string> objects = job->objects();
+  job.reset();
+  Status ended = EndCompaction(*registered, compacted, objects, context);
+  GiveBackFreeMemory();
+  return ended;
 }
 
 // Nothing when there is nothing to do. From here on no garbage collection takes new objects of the build for garbage.

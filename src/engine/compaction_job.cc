@@ -15,7 +15,7 @@ namespace {
 
 // Shares of the memory: what waits to be spilled and the sample; afterwards what waits, centroids and their means.
 // The rest is for what is read and written at a time.
-constexpr uint64_t SpillBytes(uint64_t memory_bytes) { return memory_bytes * 3 / 8; }
+constexpr uint64_t SpillBytes(uint64_t memory_bytes) { return memory_bytes / 4; }
 constexpr uint64_t SampleBytes(uint64_t memory_bytes) { return memory_bytes * 3 / 8; }
 constexpr uint64_t CentroidBytes(uint64_t memory_bytes) { return memory_bytes / 4; }
 constexpr uint64_t BatchBytes(uint64_t memory_bytes) {
@@ -212,6 +212,8 @@ Status CompactionJob::WriteRouting() {
   out_.replaces_routing = true;
   out_.routing_bytes = EncodeRouting(routing_);
   routing_ = {};
+  centroids_ = {};
+  cells_ = {};
   Sha256Digest digest = Sha256(out_.routing_bytes);
   out_.ref.generation = base_.head.version + 1;
   out_.ref.sha256_hex = ToHex({reinterpret_cast<const char*>(digest.data()), digest.size()});

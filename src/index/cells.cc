@@ -34,20 +34,23 @@ Result<Clustering> TrainCells(std::span<const float> rows, uint32_t dimension, M
   return trained;
 }
 
-Cells StoreCells(std::span<const float> centroids, std::span<const uint32_t> sizes, uint32_t dimension) {
+// Of the centroids, which take more memory than all else here, there is never more than one form at a time.
+Cells StoreCells(std::vector<float> centroids, std::span<const uint32_t> sizes, uint32_t dimension) {
   Centroids8 stored = QuantiseCentroids(centroids, dimension);
+  std::vector<float>().swap(centroids);
   // From here on everything is relative to the centroids as a reader will see them.
   std::vector<float> seen = RestoreCentroids(stored.scales, stored.codes, dimension);
+  const std::vector<uint32_t> order = OrderCells(seen, dimension, sizes);
+  std::vector<float>().swap(seen);
   Cells cells;
   cells.dimension = dimension;
-  cells.codes.reserve(seen.size());
-  cells.centroids.reserve(seen.size());
-  for (uint32_t cell : OrderCells(seen, dimension, sizes)) {
+  cells.codes.reserve(stored.codes.size());
+  for (uint32_t cell : order) {
     auto begin = static_cast<ptrdiff_t>(size_t{cell} * dimension);
     cells.scales.push_back(stored.scales[cell]);
     cells.codes.insert(cells.codes.end(), stored.codes.begin() + begin, stored.codes.begin() + begin + dimension);
-    cells.centroids.insert(cells.centroids.end(), seen.begin() + begin, seen.begin() + begin + dimension);
   }
+  cells.centroids = RestoreCentroids(cells.scales, cells.codes, dimension);
   return cells;
 }
 

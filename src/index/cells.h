@@ -51,7 +51,7 @@ Result<Clustering> TrainCells(std::span<const float> rows, uint32_t dimension, M
                               const std::function<void(uint64_t, uint64_t)>& progress);
 
 // `sizes`: about how many rows each cell will have.
-Cells StoreCells(std::span<const float> centroids, std::span<const uint32_t> sizes, uint32_t dimension);
+Cells StoreCells(std::vector<float> centroids, std::span<const uint32_t> sizes, uint32_t dimension);
 
 // Where rows belong. Thread-safe.
 class CellAssigner {

@@ -100,6 +100,18 @@ class Collections(ToolTest):
         self.assertIn("compacted 2,500 rows", self.tool("compact", "c"))
         self.assertIn("no collection at", self.refused(4, "compact", "nowhere"))
 
+    def test_compact_by_policy_does_what_is_due(self):
+        self.import_rows("c", 3000, 128, "--no-compact", "--batch", 500)
+        report = self.json("compact", "c", "--scope", "policy", "--threshold", 2, "--memory", 8)
+        self.assertEqual(report["compactions"], 1)
+        self.assertGreater(report["cells"], 0)
+        self.assertGreater(report["bytes_written"], report["bytes_read"] // 2)
+        again = self.json("compact", "c", "--scope", "policy", "--policy", "leveled")
+        self.assertEqual((again["compactions"], again["bytes_written"], again["version"]), (0, 0, report["version"]))
+        kept = self.json("compact", "c", "--keep-cells")
+        self.assertEqual((kept["compactions"], kept["cells"]), (1, report["cells"]))
+        self.assertIn("newest not in", self.refused(2, "compact", "c", "--scope", "newest"))
+
 
 class Verifying(ToolTest):
     def flip(self, name, offset):

@@ -1,5 +1,6 @@
 """Help, usage, completion, output that can't be written, progress on a terminal, and bench."""
 
+import json
 import os
 import pty
 import subprocess
@@ -29,7 +30,7 @@ class CommandLine(ToolTest):
                 self.assertIn("--profile s3|fixed20|none", text)
         for verb in ("create", "list", "delete", "forward"):
             self.assertIn("--json", self.tool("branch", "c", verb, "--help"))
-        for bench in ("cold", "warm", "insert", "kernels"):
+        for bench in ("cold", "warm", "insert", "upserts", "churn", "memory", "kernels"):
             self.assertIn("--json", self.tool("bench", bench, "--help"))
         for action in ("create", "list", "delete", "forward"):
             text = self.tool("branch", "c", action, "--help")
@@ -127,7 +128,8 @@ class Completion(ToolTest):
         self.assertEqual(self.complete("branch", "que"), ["queries.npy"])
         self.assertEqual(self.complete("branch", "c", "create", "--v"), ["--version"])
         self.assertEqual(self.complete("delete", "c", "--file", "que"), ["queries.npy"])
-        self.assertEqual(self.complete("bench", ""), ["cold", "warm", "insert", "kernels"])
+        self.assertEqual(self.complete("bench", ""),
+                         ["cold", "warm", "insert", "upserts", "churn", "memory", "kernels"])
         self.assertEqual(self.complete("create", "c", "--me"), ["--metric"])
         self.assertEqual(self.complete("create", "--metric", ""), ["l2", "cosine", "ip"])
         self.assertEqual(self.complete("import", "--no"), ["--no-compact"])
@@ -178,6 +180,46 @@ class Bench(ToolTest):
         self.assertIn("rows/s", self.tool("bench", "insert", "c", "--dimension", 4, "--rows", 30))
         self.assertEqual(self.json("stats", "c")["rows"], 30)
         self.refused(5, "bench", "insert", "c", "--dimension", 4, "--rows", 30)
+
+    def test_upserts_are_counted_for_each_policy(self):
+        policies = self.json("bench", "upserts", "--keys", 4000, "--upserts", 8000, "--dimension", 128,
+                             "--batch", 500)["policies"]
+        tiered, leveled, none = policies
+        self.assertEqual([p["policy"] for p in policies], ["size-tiered", "leveled", "none"])
+        self.assertGreater(tiered["compactions"], 0)
+        self.assertEqual((none["compactions"], none["compaction_bytes_written"]), (0, 0))
+        self.assertEqual(len({p["row_bytes"] for p in policies}), 1)
+        for policy in policies:
+            written = policy["commit_bytes_written"] + policy["compaction_bytes_written"]
+            self.assertAlmostEqual(policy["write_amplification"], written / policy["row_bytes"])
+            self.assertGreaterEqual(policy["puts"], 8000 // 500 * 3)
+        self.assertLess(none["write_amplification"], tiered["write_amplification"])
+        self.assertLess(tiered["write_amplification"], leveled["write_amplification"])
+        self.assertLess(none["usd_per_million_upserts"], tiered["usd_per_million_upserts"])
+
+    def test_churn_leaves_answers_and_disk_what_they_were(self):
+        for policy in ("size-tiered", "leveled"):
+            arguments = ("bench", "churn", policy, "--rows", 6000, "--turnovers", 3, "--batch", 400, "--dimension", 128,
+                         "--queries", 100, "--every", 3, "--policy", policy, "--json")
+            # Not its exit code: memory says nothing at this size, where caches fill for the first time.
+            done = subprocess.run([TOOL, *map(str, arguments)], cwd=self.folder, capture_output=True, check=False)
+            report = json.loads(done.stdout)
+            first = report["turnovers"][0]["recall"]
+            self.assertEqual(len(report["turnovers"]), 3)
+            for turnover in report["turnovers"]:
+                self.assertGreater(turnover["recall"], first - 0.01)
+                self.assertLess(turnover["stored_bytes"], 1.3 * report["fresh_bytes"])
+            self.assertGreater(report["turnovers"][-1]["compactions"], 3)
+            self.assertEqual((report["asked_for"], report["unreachable"]), (2000, 0))
+            self.assertEqual(self.json("stats", policy)["rows"], 6000)
+
+    def test_memory_is_held_by_data_several_times_larger(self):
+        report = self.json("bench", "memory", "c", "--size", 128, "--memory", 32, "--dimension", 384, "--background")
+        self.assertTrue(report["within"])
+        self.assertEqual([phase["phase"] for phase in report["phases"]], ["import", "compact", "search"])
+        for phase in report["phases"]:
+            self.assertLessEqual(phase["budget_bytes_peak"], report["budget_bytes"])
+        self.assertEqual(self.json("stats", "c")["rows"], report["rows"])
 
     def test_kernels_at_every_level(self):
         report = self.json("bench", "kernels", "--dimension", 32)

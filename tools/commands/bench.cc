@@ -9,11 +9,15 @@ void AddBench(CLI::App& tool, Chosen& chosen) {
                                "  isotherm bench cold ./movies --queries queries.npy --profile s3\n"
                                "  isotherm bench warm ./movies --queries queries.npy --cache-dir /var/cache/isotherm\n"
                                "  isotherm bench insert --dimension 768\n"
+                               "  isotherm bench upserts\n"
                                "  isotherm bench kernels\n");
   bench->require_subcommand(1);
   AddBenchCold(*bench, chosen);
   AddBenchWarm(*bench, chosen);
   AddBenchInsert(*bench, chosen);
+  AddBenchUpserts(*bench, chosen);
+  AddBenchChurn(*bench, chosen);
+  AddBenchMemory(*bench, chosen);
   AddBenchKernels(*bench, chosen);
 }
 

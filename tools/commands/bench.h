@@ -8,6 +8,9 @@ namespace isotherm::tool {
 void AddBenchCold(CLI::App& bench, Chosen& chosen);
 void AddBenchWarm(CLI::App& bench, Chosen& chosen);
 void AddBenchInsert(CLI::App& bench, Chosen& chosen);
+void AddBenchUpserts(CLI::App& bench, Chosen& chosen);
+void AddBenchChurn(CLI::App& bench, Chosen& chosen);
+void AddBenchMemory(CLI::App& bench, Chosen& chosen);
 void AddBenchKernels(CLI::App& bench, Chosen& chosen);
 
 }  // namespace isotherm::tool

@@ -77,7 +77,7 @@ Result<uint64_t> ChangeKeys(Collection& collection, std::span<const Key> keys, c
 }
 
 Result<int> RunDelete(const KeyFlags& flags) {
-  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, {}));
+  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, OptionsToWrite()));
   ASSIGN_OR_RETURN(std::vector<Key> keys, KeysOf(flags, collection->Stats().key_type));
   DropRepetitions(keys);
   ASSIGN_OR_RETURN(uint64_t there, ChangeKeys(*collection, keys, "deleting", [&](WriteBatch& batch, const Key& key) {
@@ -106,7 +106,7 @@ Result<int> RunDelete(const KeyFlags& flags) {
 }
 
 Result<int> RunUndelete(const KeyFlags& flags) {
-  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, {}));
+  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, OptionsToWrite()));
   ASSIGN_OR_RETURN(std::vector<Key> keys, KeysOf(flags, collection->Stats().key_type));
   DropRepetitions(keys);
   ASSIGN_OR_RETURN(uint64_t there, ChangeKeys(*collection, keys, "bringing back",
@@ -151,7 +151,7 @@ Result<MetadataPatch> PatchOf(const SetFlags& flags) {
 
 Result<int> RunSet(const SetFlags& flags) {
   ASSIGN_OR_RETURN(MetadataPatch patch, PatchOf(flags));
-  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, {}));
+  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, OptionsToWrite()));
   ASSIGN_OR_RETURN(Key key, ParseKey(flags.key, collection->Stats().key_type));
   RETURN_IF_ERROR(collection->Write(WriteBatch().Patch(key, std::move(patch), flags.if_version)));
   RETURN_IF_ERROR(CommitSettled(*collection));

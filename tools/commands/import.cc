@@ -38,7 +38,7 @@ struct Report {
 };
 
 Result<std::unique_ptr<Collection>> OpenTarget(const Flags& flags, const formats::RowSource& source) {
-  Options options;
+  Options options = OptionsToWrite();
   if (flags.create) {
     ASSIGN_OR_RETURN(options.create, CreateOptionsOf(flags.schema));
     options.create->dimension = source.dimension();

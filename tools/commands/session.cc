@@ -24,6 +24,12 @@ Result<std::unique_ptr<Collection>> OpenReader(const StoreFlags& flags, int64_t 
 
 }  // namespace
 
+Options OptionsToWrite() {
+  Options options;
+  options.background_compaction = false;
+  return options;
+}
+
 Result<std::shared_ptr<BlobStore>> OpenStore(const std::string& uri, const std::string& profile) {
   ASSIGN_OR_RETURN(std::shared_ptr<BlobStore> store, OpenBlobStore(uri));
   return SimulateLatency(std::move(store), profile);

@@ -12,6 +12,9 @@
 
 namespace isotherm::tool {
 
+// Of a command that changes rows and is over soon: compacts when it is told to.
+Options OptionsToWrite();
+
 Result<std::shared_ptr<BlobStore>> OpenStore(const std::string& uri, const std::string& profile);
 // For writing; `flags.as_of` is not looked at.
 Result<std::unique_ptr<Collection>> OpenCollection(const StoreFlags& flags, Options options,

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/macros.h"
+#include "isotherm/compaction.h"
 #include "tools/commands/command.h"
 #include "tools/commands/exit_code.h"
 #include "tools/commands/flags.h"
@@ -19,9 +20,15 @@ struct VerifyFlags {
   bool json = false;
 };
 
+constexpr uint64_t kMebibyte = uint64_t{1} << 20;
+
 struct CompactFlags {
   StoreFlags store;
   CompactOptions options;
+  std::string scope = "all";
+  std::string policy = "size-tiered";
+  SizeTieredOptions tiers;
+  uint64_t memory_mib = CompactOptions().memory_bytes / kMebibyte;
   bool json = false;
 };
 
@@ -70,10 +77,15 @@ Result<int> RunVerify(const VerifyFlags& flags) {
 
 Result<int> RunCompact(const CompactFlags& flags) {
   ASSIGN_OR_RETURN(std::string profile, ProfileLine(flags.store.profile));
-  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, {}));
+  Options options = OptionsToWrite();
+  options.compaction_policy = flags.policy == "leveled" ? LeveledCompaction() : SizeTieredCompaction(flags.tiers);
+  ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, options));
+  CompactOptions compact = flags.options;
+  compact.scope = flags.scope == "policy" ? CompactScope::kPolicy : CompactScope::kAll;
+  compact.memory_bytes = flags.memory_mib * kMebibyte;
   terminal::ProgressBar bar;
   int64_t begin_ns = NowNs();
-  RETURN_IF_ERROR(collection->Compact(flags.options, bar.Callback()));
+  RETURN_IF_ERROR(collection->Compact(compact, bar.Callback()));
   int64_t took_ns = NowNs() - begin_ns;
   bar.Clear();
   CollectionStats stats = collection->Stats();
@@ -85,6 +97,9 @@ Result<int> RunCompact(const CompactFlags& flags) {
                {"default_probes", stats.default_probes},
                {"segments", stats.segments.size()},
                {"stored_bytes", stats.stored_bytes},
+               {"compactions", stats.compactions},
+               {"bytes_read", stats.compaction_bytes_read},
+               {"bytes_written", stats.compaction_bytes_written},
                {"version", stats.version},
                {"seconds", Seconds(took_ns)},
                {"profile", flags.store.profile}});
@@ -112,10 +127,28 @@ void AddCompact(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<CompactFlags>();
   CLI::App* command =
       AddCommand(tool, "compact", "Arrange all rows anew, so that a search reads few of them",
-                 "  isotherm compact ./movies\n\n"
+                 "  isotherm compact ./movies\n"
+                 "  isotherm compact s3://bucket/movies --scope policy --memory 128\n\n"
                  "Readers and writers go on meanwhile. Deleted and expired rows are left out. What was\n"
                  "replaced stays until a vacuum removes the versions that need it.\n");
   AddCollection(*command, flags->store);
+  AddChoice(*command, "--scope", flags->scope, {"all", "policy"}, "All rows, or what the policy finds due")
+      ->capture_default_str();
+  AddChoice(*command, "--policy", flags->policy, {"size-tiered", "leveled"},
+            "What --scope policy goes by: 'size-tiered' writes little, 'leveled' reads and stores little")
+      ->capture_default_str();
+  command
+      ->add_option("--threshold", flags->tiers.threshold,
+                   "Of 'size-tiered': so many flat segments of similar size are merged")
+      ->type_name("N")
+      ->check(CLI::Range(2, 1000).description(""))
+      ->capture_default_str();
+  command->add_flag("--keep-cells", flags->options.keep_cells,
+                    "Rows go to the cells that there are, as long as these fit their number: faster");
+  command->add_option("--memory", flags->memory_mib, "At most so much; the rest is spilled to temporary files")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 1 << 20).description(""))
+      ->capture_default_str();
   command->add_option("--cells", flags->options.cells, "How many groups the rows are put in (default: by their number)")
       ->type_name("N");
   command->add_option("--seed", flags->options.seed, "Of the grouping: the same seed and rows give the same cells")

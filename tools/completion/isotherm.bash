@@ -35,6 +35,9 @@ _isotherm() {
       'bench:cold') path='bench cold' ;;
       'bench:warm') path='bench warm' ;;
       'bench:insert') path='bench insert' ;;
+      'bench:upserts') path='bench upserts' ;;
+      'bench:churn') path='bench churn' ;;
+      'bench:memory') path='bench memory' ;;
       'bench:kernels') path='bench kernels' ;;
     esac
   done
@@ -116,6 +119,10 @@ _isotherm() {
     'vacuum:--keep-age') words='' ;;
     'compact:--profile') words='s3 fixed20 none' ;;
     'compact:--branch') words='' ;;
+    'compact:--scope') words='all policy' ;;
+    'compact:--policy') words='size-tiered leveled' ;;
+    'compact:--threshold') words='' ;;
+    'compact:--memory') words='' ;;
     'compact:--cells') words='' ;;
     'compact:--seed') words='' ;;
     'verify:--profile') words='s3 fixed20 none' ;;
@@ -149,6 +156,24 @@ _isotherm() {
     'bench insert:--dimension') words='' ;;
     'bench insert:--rows') words='' ;;
     'bench insert:--batch') words='' ;;
+    'bench upserts:--dimension') words='' ;;
+    'bench upserts:--keys') words='' ;;
+    'bench upserts:--upserts') words='' ;;
+    'bench upserts:--batch') words='' ;;
+    'bench churn:--profile') words='s3 fixed20 none' ;;
+    'bench churn:--dimension') words='' ;;
+    'bench churn:--rows') words='' ;;
+    'bench churn:--turnovers') words='' ;;
+    'bench churn:--batch') words='' ;;
+    'bench churn:--queries') words='' ;;
+    'bench churn:--every') words='' ;;
+    'bench churn:--policy') words='size-tiered leveled' ;;
+    'bench memory:--profile') words='s3 fixed20 none' ;;
+    'bench memory:--dimension') words='' ;;
+    'bench memory:--size') words='' ;;
+    'bench memory:--memory') words='' ;;
+    'bench memory:--beyond') words='' ;;
+    'bench memory:--searches') words='' ;;
     'bench kernels:--dimension') words='' ;;
     *) value='' ;;
   esac
@@ -174,17 +199,20 @@ _isotherm() {
       'branch delete') words=''; flags='-h --help --profile --json' ;;
       'branch forward') words=''; flags='-h --help --profile --json --branch' ;;
       'vacuum') words=''; flags='-h --help --profile --branch --keep-versions --keep-age --keep-soft-deleted --dry-run --json' ;;
-      'compact') words=''; flags='-h --help --profile --branch --cells --seed --json' ;;
+      'compact') words=''; flags='-h --help --profile --branch --scope --policy --threshold --keep-cells --memory --cells --seed --json' ;;
       'verify') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'backup') words=''; flags='-h --help --branch --version --profile --json' ;;
       'restore') words=''; flags='-h --help --version --profile --json' ;;
       'recover') words=''; flags='-h --help --profile --branch --json' ;;
       'ls') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'cp') words=''; flags='-h --help --profile --json' ;;
-      'bench') words='cold warm insert kernels'; flags='-h --help' ;;
+      'bench') words='cold warm insert upserts churn memory kernels'; flags='-h --help' ;;
       'bench cold') words=''; flags='-h --help --profile --queries --first-row -k --probes --rerank --runs --json' ;;
       'bench warm') words=''; flags='-h --help --profile --cache-dir --queries --count -k --probes --json' ;;
       'bench insert') words=''; flags='-h --help --profile --dimension --rows --batch --compact --json' ;;
+      'bench upserts') words=''; flags='-h --help --dimension --keys --upserts --batch --json' ;;
+      'bench churn') words=''; flags='-h --help --profile --dimension --rows --turnovers --batch --queries --every --policy --json' ;;
+      'bench memory') words=''; flags='-h --help --profile --dimension --size --memory --beyond --searches --background --json' ;;
       'bench kernels') words=''; flags='-h --help --dimension --json' ;;
       'completion') words='bash zsh fish'; flags='-h --help' ;;
     esac

@@ -1,0 +1,50 @@
+#include "tools/commands/process_memory.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <string>
+
+namespace isotherm::tool {
+
+uint64_t AnonymousBytes() {
+  constexpr std::string_view kName = "RssAnon:";
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with(kName)) return std::stoull(line.substr(kName.size())) * 1024;
+  }
+  return 0;
+}
+
+MemoryPeak::MemoryPeak()
+    : thread_([this] {
+        std::unique_lock lock(mutex_);
+        while (!ended_) {
+          Look();
+          changed_.wait_for(lock, std::chrono::milliseconds(5));
+        }
+      }) {}
+
+MemoryPeak::~MemoryPeak() {
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void MemoryPeak::Look() {
+  const uint64_t now = AnonymousBytes();
+  uint64_t peak = peak_;
+  while (now > peak && !peak_.compare_exchange_weak(peak, now)) {
+  }
+}
+
+uint64_t MemoryPeak::Peak() {
+  Look();
+  return peak_;
+}
+
+}  // namespace isotherm::tool

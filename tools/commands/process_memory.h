@@ -1,0 +1,36 @@
+// What the process takes of the machine's memory.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+namespace isotherm::tool {
+
+// Of /proc/self/status; 0 where there is none. Pages of files are not in it.
+uint64_t AnonymousBytes();
+
+// The most of it from Reset to Peak, looked at every few milliseconds.
+class MemoryPeak {
+ public:
+  MemoryPeak();
+  ~MemoryPeak();
+  MemoryPeak(const MemoryPeak&) = delete;
+  MemoryPeak& operator=(const MemoryPeak&) = delete;
+
+  void Reset() { peak_ = 0; }
+  uint64_t Peak();
+
+ private:
+  void Look();
+
+  std::atomic<uint64_t> peak_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace isotherm::tool
