@@ -57,6 +57,19 @@ struct PutCondition {
   static PutCondition IfMatch(std::string etag) { return {PutMode::kIfMatch, std::move(etag)}; }
 };
 
+struct PutRequest {
+  std::string name;
+  std::string_view bytes;
+};
+
+struct PutResult {
+  Status status;  // as Put's
+  std::string etag;
+  // On the environment's monotonic clock; 0 where the store does not tell.
+  int64_t start_ns = 0;
+  int64_t end_ns = 0;
+};
+
 struct ListEntry {
   std::string name;
   uint64_t size = 0;
@@ -94,6 +107,10 @@ class BlobStore {
   // Returns the new object's etag: an opaque text that differs when the content does.
   virtual Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
                                   const PutCondition& condition = {}) = 0;
+
+  // Unconditional puts, in parallel where the store can do that; results[i] answers requests[i]. Unless a store says
+  // otherwise, one after the other.
+  virtual std::vector<PutResult> PutAll(const Context& context, std::span<const PutRequest> requests);
 
   // For objects that should not be held in memory whole. The context must outlive the writer.
   virtual Result<std::unique_ptr<BlobWriter>> CreateWriter(const Context& context, std::string_view name) = 0;

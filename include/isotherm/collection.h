@@ -45,9 +45,11 @@ struct CollectionStats {
   std::vector<std::string> filter_columns;
   uint64_t rows = 0;  // committed and not deleted; expired ones are counted until a compaction drops them
   uint64_t soft_deleted_rows = 0;
-  uint64_t pending_rows = 0;  // keys that this handle changed and did not commit
-  uint64_t conflicts = 0;     // of this handle: how often another writer committed first
-  uint64_t inline_rows = 0;   // in the head itself
+  uint64_t pending_rows = 0;   // keys that this handle changed and did not commit
+  uint64_t recent_rows = 0;    // of segments that are searched in RAM, because this handle has committed them
+  uint64_t unlinked_rows = 0;  // pending and recent ones that the graph in RAM does not have yet
+  uint64_t conflicts = 0;      // of this handle: how often another writer committed first
+  uint64_t inline_rows = 0;    // in the head itself
   uint64_t cells = 0;
   uint64_t routing_generation = 0;  // 0: none
   uint32_t default_probes = 0;      // cells a search looks into unless it says how many
@@ -101,11 +103,11 @@ class Collection {
 
   // Applies all changes of the batch or, on any error, none. They are visible to this handle at once, and to others
   // after Commit, in one version. What a change expects of the row below is checked here against what this handle sees,
-  // and once more by Commit against what is there then. kInvalidArgument for a bad vector, key or metadata and for an
-  // empty batch, kAlreadyExists, kNotFound and kConflict as WriteBatch says, kReadOnly, kClosed. A row's `version` is
-  // ignored.
-  // When more than Options::memtable_bytes wait for a commit, they are committed in the background; at twice as much
-  // the call waits for that, and returns its error without having applied anything.
+  // and once more by Commit against what is there then. kInvalidArgument for a bad vector, key or metadata, for an
+  // empty batch and for what is over a limit (limits.h), kAlreadyExists, kNotFound and kConflict as WriteBatch says,
+  // kReadOnly, kClosed. A row's `version` is ignored. When more than Options::memtable_bytes wait for a commit, they
+  // are committed in the background; at twice as much the call waits for that, and returns its error without having
+  // applied anything.
   virtual Status Write(WriteBatch batch, const Context& context = {}) = 0;
   // Single changes, and batches of one kind.
   Status Insert(Row row, const Context& context = {}) { return Write(WriteBatch().Insert(std::move(row)), context); }

@@ -90,6 +90,13 @@ struct Options {
   bool commit_on_close = true;
   // Changes that wait for a commit, in RAM: beyond this they are committed in the background.
   uint64_t memtable_bytes = 64 << 20;
+  // The graph that is built, in the background, over rows in RAM (HNSW): links of a row, in [2, 512], or 0 for none, so
+  // that a query is compared with all of them; and how many rows an insert looks at, at least 1.
+  uint32_t graph_m = 32;
+  uint32_t graph_ef_construction = 300;
+  // Rows stay in RAM after their commit and are searched there until a compaction rewrites them; beyond this, or when
+  // the memory budget has no room, the oldest ones are read like others'. 0: none stays.
+  uint64_t recent_bytes = 256 << 20;
   // Rows that are not in a segment yet live in the head itself, up to this many bytes, as long as the collection has no
   // segment (so a small collection is one object and one wave), and up to an eighth of it afterwards.
   uint64_t inline_bytes = 1 << 20;

@@ -50,6 +50,14 @@ class WriteBatch {
   // Brings a softly deleted row back. kNotFound when there is none; nothing to do when the row is not deleted.
   WriteBatch& Restore(Key key) { return Add({MutationKind::kRestore, OfKey(std::move(key)), {}, 0}); }
 
+  // For large imports: the batch is seen, by this handle too, only when it is committed, and no index of rows in RAM is
+  // built for it. A key that this handle changed already, and did not commit, is seen at once all the same.
+  WriteBatch& Defer() {
+    deferred_ = true;
+    return *this;
+  }
+  bool deferred() const { return deferred_; }
+
   WriteBatch& Add(Mutation mutation) {
     mutations_.push_back(std::move(mutation));
     return *this;
@@ -68,6 +76,7 @@ class WriteBatch {
   }
 
   std::vector<Mutation> mutations_;
+  bool deferred_ = false;
 };
 
 }  // namespace isotherm

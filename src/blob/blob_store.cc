@@ -1,10 +1,19 @@
 #include "isotherm/blob_store.h"
 
+#include "isotherm/limits.h"
+
 namespace isotherm {
 
-namespace {
+std::vector<PutResult> BlobStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  std::vector<PutResult> results;
+  for (const PutRequest& request : requests) {
+    Result<std::string> etag = Put(context, request.name, request.bytes);
+    results.push_back({.status = etag.status(), .etag = etag.ok() ? std::move(etag).value() : std::string()});
+  }
+  return results;
+}
 
-constexpr size_t kMaxNameBytes = 1024;
+namespace {
 
 // How many bytes the UTF-8 sequence at the front of `text` has; 0 when it is malformed (RFC 3629: overlong forms,
 // surrogates and code points above U+10FFFF are).
@@ -50,7 +59,7 @@ Status CheckParts(std::string_view name) {
 
 Status ValidateObjectName(std::string_view name) {
   if (name.empty()) return Status::InvalidArgument("an object name is empty");
-  if (name.size() > kMaxNameBytes) {
+  if (name.size() > kMaxObjectNameBytes) {
     return Status::InvalidArgument("the object name that begins with \"" + std::string(name.substr(0, 32)) + "\" has " +
                                    std::to_string(name.size()) + " bytes, but at most 1024 are allowed");
   }

@@ -176,6 +176,28 @@ Result<std::string> LatencyBlobStore::Put(const Context& context, std::string_vi
   return etag;
 }
 
+std::vector<PutResult> LatencyBlobStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  const int64_t now_ns = model_->NowNs();
+  std::vector<PutResult> results = store_->PutAll(context, requests);
+  int64_t last_ns = now_ns;
+  for (size_t i = 0; i < results.size(); ++i) {
+    PutResult& result = results[i];
+    if (!WasSent(result.status.code())) continue;
+    const Interval modelled = model_->Put(now_ns, requests[i].bytes.size());
+    result.start_ns = modelled.start_ns;
+    result.end_ns = std::max(modelled.end_ns, result.end_ns);
+    last_ns = std::max(last_ns, result.end_ns);
+  }
+  const Status ended = model_->Sleep(context, last_ns);
+  if (ended.ok()) return results;
+  const int64_t ended_ns = model_->NowNs();
+  for (PutResult& result : results) {
+    if (result.end_ns <= ended_ns) continue;
+    result = {.status = ended, .etag = {}, .start_ns = std::min(result.start_ns, ended_ns), .end_ns = ended_ns};
+  }
+  return results;
+}
+
 Result<std::unique_ptr<BlobWriter>> LatencyBlobStore::CreateWriter(const Context& context, std::string_view name) {
   ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer, store_->CreateWriter(context, name));
   return std::unique_ptr<BlobWriter>(std::make_unique<Writer>(context, std::move(writer), model_));

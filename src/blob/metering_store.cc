@@ -79,6 +79,19 @@ Result<std::string> MeteringBlobStore::Put(const Context& context, std::string_v
   return etag;
 }
 
+std::vector<PutResult> MeteringBlobStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  const int64_t start_ns = environment_->clock->NowNs();
+  std::vector<PutResult> results = store_->PutAll(context, requests);
+  const int64_t end_ns = environment_->clock->NowNs();
+  for (size_t i = 0; i < results.size(); ++i) {
+    PutResult& result = results[i];
+    if (result.end_ns == 0) result.start_ns = start_ns, result.end_ns = end_ns;
+    records_.Add({RequestKind::kPut, result.start_ns, result.end_ns, requests[i].bytes.size(), result.status.code()},
+                 context.meter);
+  }
+  return results;
+}
+
 Result<std::unique_ptr<BlobWriter>> MeteringBlobStore::CreateWriter(const Context& context, std::string_view name) {
   Result<std::unique_ptr<BlobWriter>> writer = store_->CreateWriter(context, name);
   if (!writer.ok()) return writer;

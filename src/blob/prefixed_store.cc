@@ -22,6 +22,12 @@ Result<std::string> PrefixedBlobStore::Put(const Context& context, std::string_v
   return store_->Put(context, Full(name), bytes, condition);
 }
 
+std::vector<PutResult> PrefixedBlobStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  std::vector<PutRequest> full(requests.begin(), requests.end());
+  for (PutRequest& request : full) request.name = Full(request.name);
+  return store_->PutAll(context, full);
+}
+
 Result<std::unique_ptr<BlobWriter>> PrefixedBlobStore::CreateWriter(const Context& context, std::string_view name) {
   return store_->CreateWriter(context, Full(name));
 }

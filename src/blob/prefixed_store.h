@@ -16,6 +16,7 @@ class PrefixedBlobStore : public BlobStore {
   std::vector<ReadResult> Read(const Context& context, std::span<const ReadRequest> requests) override;
   Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
                           const PutCondition& condition = {}) override;
+  std::vector<PutResult> PutAll(const Context& context, std::span<const PutRequest> requests) override;
   Result<std::unique_ptr<BlobWriter>> CreateWriter(const Context& context, std::string_view name) override;
   Status Delete(const Context& context, std::string_view name) override;
   Result<ListPage> List(const Context& context, std::string_view prefix, std::string_view start_after = {},

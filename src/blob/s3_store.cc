@@ -80,6 +80,7 @@ class S3Store : public BlobStore {
   std::vector<ReadResult> Read(const Context& context, std::span<const ReadRequest> requests) override;
   Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
                           const PutCondition& condition) override;
+  std::vector<PutResult> PutAll(const Context& context, std::span<const PutRequest> requests) override;
   Result<std::unique_ptr<BlobWriter>> CreateWriter(const Context& context, std::string_view name) override;
   Status Delete(const Context& context, std::string_view name) override;
   Result<ListPage> List(const Context& context, std::string_view prefix, std::string_view start_after,
@@ -90,6 +91,9 @@ class S3Store : public BlobStore {
   Clock& clock() const { return *client_->environment().clock; }
   Status Check(const Context& context, std::string_view operation, std::string_view name) const;
   S3Call ReadCall(const ReadRequest& request) const;
+  Result<S3Call> PutCall(const Context& context, std::string_view name, std::string_view bytes,
+                         const PutCondition& condition) const;
+  Result<std::string> PutAnswer(const HttpResponse& response, std::string_view name, bool conditional) const;
   void TakeAnswer(HttpResponse response, const ReadRequest& request, ReadResult& result) const;
   // One ListObjectsV2.
   Result<S3ListAnswer> ListOnce(const Context& context, NameValues query);
@@ -151,8 +155,8 @@ std::vector<ReadResult> S3Store::Read(const Context& context, std::span<const Re
   return results;
 }
 
-Result<std::string> S3Store::Put(const Context& context, std::string_view name, std::string_view bytes,
-                                 const PutCondition& condition) {
+Result<S3Call> S3Store::PutCall(const Context& context, std::string_view name, std::string_view bytes,
+                                const PutCondition& condition) const {
   RETURN_IF_ERROR(Check(context, "put", name));
   if (bytes.size() > kMaxPutBytes) {
     return Status::InvalidArgument(client_->Describe(name) + ": one PUT takes at most 5 GiB, not " +
@@ -167,11 +171,44 @@ Result<std::string> S3Store::Put(const Context& context, std::string_view name, 
               .repeatable = !conditional};
   if (condition.mode == PutMode::kIfAbsent) call.headers.emplace_back("if-none-match", "*");
   if (condition.mode == PutMode::kIfMatch) call.headers.emplace_back("if-match", QuotedEtag(condition.etag));
+  return call;
+}
+
+Result<std::string> S3Store::PutAnswer(const HttpResponse& response, std::string_view name, bool conditional) const {
   const std::string what = "PUT " + client_->Describe(name);
-  HttpResponse response = client_->Send(context, call);
   RETURN_IF_ERROR(StatusOf(response, what, conditional ? S3Effect::kConditionalPut : S3Effect::kRepeatable));
   if (response.etag.empty()) return Status::Unknown(what + ": the answer has no ETag: is the endpoint S3's?");
   return QuotedEtag(response.etag);
+}
+
+Result<std::string> S3Store::Put(const Context& context, std::string_view name, std::string_view bytes,
+                                 const PutCondition& condition) {
+  ASSIGN_OR_RETURN(S3Call call, PutCall(context, name, bytes, condition));
+  return PutAnswer(client_->Send(context, call), name, condition.mode != PutMode::kOverwrite);
+}
+
+std::vector<PutResult> S3Store::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  std::vector<PutResult> results(requests.size());
+  std::vector<HttpRequest> calls;
+  std::vector<size_t> sent;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    results[i].start_ns = results[i].end_ns = clock().NowNs();
+    Result<S3Call> call = PutCall(context, requests[i].name, requests[i].bytes, {});
+    results[i].status = call.status();
+    if (!call.ok()) continue;
+    calls.push_back(client_->Sign(*call));
+    sent.push_back(i);
+  }
+  std::vector<HttpResponse> answers = client_->http().Start(context, std::move(calls))->Wait();
+  for (size_t i = 0; i < sent.size(); ++i) {
+    PutResult& result = results[sent[i]];
+    Result<std::string> etag = PutAnswer(answers[i], requests[sent[i]].name, false);
+    result.status = etag.status();
+    if (etag.ok()) result.etag = std::move(etag).value();
+    result.start_ns = answers[i].start_ns;
+    result.end_ns = answers[i].end_ns;
+  }
+  return results;
 }
 
 Result<std::unique_ptr<BlobWriter>> S3Store::CreateWriter(const Context& context, std::string_view name) {

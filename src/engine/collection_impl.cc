@@ -10,23 +10,42 @@
 
 namespace isotherm {
 
+namespace {
+
+MemtableOptions MemtableOptionsOf(const Options& options, const SegmentSchema& schema) {
+  MemtableOptions memtable;
+  memtable.dimension = schema.dimension;
+  memtable.metric = schema.metric;
+  memtable.m = options.graph_m;
+  memtable.ef_construction = options.graph_ef_construction;
+  memtable.memory = options.memory;
+  return memtable;
+}
+
+}  // namespace
+
 CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& options,
                                std::shared_ptr<const Snapshot> snapshot, std::string disk_cache_note)
     : path_(std::move(path)),
       options_(options),
       branch_(options.branch),
+      memtable_(MemtableOptionsOf(options, snapshot->head.schema)),
       disk_cache_note_(std::move(disk_cache_note)),
       observer_(options.metrics, options.events, path_->env),
       policy_(options.compaction_policy != nullptr ? options.compaction_policy : SizeTieredCompaction()),
       keys_(*path_),
       compactions_(path_->env),
       background_(path_->env),
+      recent_(options.recent_bytes),
       log_(path_->store, path_->env, path_->branch_prefix),
       snapshot_(std::move(snapshot)),
-      active_(std::make_shared<WriteBuffer>()),
+      active_(NewBuffer()),
       newest_at_ns_(path_->env->clock->NowNs()) {
   if (options_.metrics != nullptr) {
     collector_ = options_.metrics->AddCollector([this](MetricsWriter& writer) { WriteGauges(writer); });
+  }
+  if (options_.memory != nullptr) {
+    reclaimer_ = options_.memory->AddReclaimer([this](uint64_t wanted) { return recent_.Free(wanted); });
   }
 }
 
@@ -74,20 +93,24 @@ Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const 
 }
 
 ReadView CollectionImpl::View(BufferRows rows, std::span<const Key> keys,
-                              std::vector<std::optional<PendingChange>>* changes) const {
+                              std::vector<std::optional<PendingChange>>* changes, bool deferred) const {
   RenewLease();
   ReadView view;
   view.now_ms = path_->env->clock->WallMs();
   std::shared_lock state(state_mutex_);
   view.snapshot = snapshot_;
+  view.recent = recent_.Of(snapshot_->head);
   view.sequence = sequence_;
   view.buffers.push_back(active_);
   if (committing_ != nullptr) view.buffers.push_back(committing_);
   if (rows == BufferRows::kLive) AddLiveRows(view);
   if (rows == BufferRows::kSoftDeleted) AddSoftRows(view);
+  auto find = [&](const WriteBuffer& buffer, const Key& key) {
+    return deferred ? buffer.Find(key) : buffer.FindSeen(key);
+  };
   for (const Key& key : keys) {
-    changes->push_back(active_->Find(key));
-    if (!changes->back() && committing_ != nullptr) changes->back() = committing_->Find(key);
+    changes->push_back(find(*active_, key));
+    if (!changes->back() && committing_ != nullptr) changes->back() = find(*committing_, key);
   }
   return view;
 }
@@ -96,7 +119,7 @@ void CollectionImpl::AddLiveRows(ReadView& view) const {
   for (size_t b = 0; b < view.buffers.size(); ++b) {
     for (auto& row : view.buffers[b]->LiveRows()) {
       if (IsExpired(row->expires_at_ms, view.now_ms)) continue;
-      if (b > 0 && active_->Find(row->key)) continue;
+      if (b > 0 && active_->FindSeen(row->key)) continue;
       view.rows.push_back(std::move(row));
     }
   }
@@ -105,11 +128,11 @@ void CollectionImpl::AddLiveRows(ReadView& view) const {
 void CollectionImpl::AddSoftRows(ReadView& view) const {
   for (size_t b = 0; b < view.buffers.size(); ++b) {
     for (const auto& [key, change] : view.buffers[b]->Changes()) {
-      if (b > 0 && active_->Find(key)) continue;
+      if (change.deferred || (b > 0 && active_->FindSeen(key))) continue;
       std::shared_ptr<const Row> row = change.effect == Effect::kPut && change.soft ? change.row : nullptr;
       if (change.effect == Effect::kSoftDelete) {
         std::optional<PendingChange> below;
-        if (b == 0 && committing_ != nullptr) below = committing_->Find(key);
+        if (b == 0 && committing_ != nullptr) below = committing_->FindSeen(key);
         if (below && below->effect == Effect::kPut) {
           row = below->row;
         } else {
@@ -138,7 +161,7 @@ Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const fl
   const int64_t begin_ns = observer_.Now();
   RETURN_IF_ERROR(BeFresh(options.consistency, context));
   auto results =
-      OnKeptSnapshot([&] { return RunSearch(*path_, View(BufferRows::kLive), queries, options, context); }, context);
+      OnKeptSnapshot([&] { return RunSearch(*path_, View(BufferRows::kNone), queries, options, context); }, context);
   if (results.ok()) observer_.Took(MetricId::kSearchSeconds, begin_ns);
   RETURN_IF_ERROR(observer_.Ended(results.status()));
   return results;
@@ -256,6 +279,13 @@ CollectionStats CollectionImpl::Stats() const {
   stats.filter_columns = head.schema.filter_columns;
   stats.rows = snapshot_->row_count();
   stats.pending_rows = active_->size() + (committing_ != nullptr ? committing_->size() : 0);
+  for (const RecentView& recent : recent_.Of(head)) {
+    for (uint32_t s : recent.segments) stats.recent_rows += s == kNoSlot ? 0 : head.segments[s].rows;
+    stats.unlinked_rows += recent.recent->rows->unlinked();
+  }
+  for (const auto& buffer : {active_, committing_}) {
+    if (buffer != nullptr) stats.unlinked_rows += buffer->rows()->unlinked();
+  }
   stats.conflicts = conflicts_;
   stats.inline_rows = snapshot_->rows.size();
   stats.soft_deleted_rows = snapshot_->soft_rows.size();
@@ -297,10 +327,14 @@ Status CollectionImpl::Close(const Context& context) {
     if (!CheckOpen().ok()) return Status::Ok();
     if (!options_.read_only && options_.commit_on_close) {
       // A Commit that waits for this one is served by it.
-      const uint64_t covered = commit_tickets_.load();
+      uint64_t covered = 0;
+      {
+        std::lock_guard group(group_mutex_);
+        covered = commit_tickets_;
+      }
       RETURN_IF_ERROR(CommitLocked(false, "close", context));
-      group_ticket_ = covered;
-      group_status_ = Status::Ok();
+      std::lock_guard group(group_mutex_);
+      Serve(covered, Status::Ok());
     }
     // A head that is lost while nobody writes can be recovered whole.
     if (committed_version_ == snapshot()->head.version) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/memory_budget.h"
 #include "base/sync.h"
 #include "engine/background.h"
 #include "engine/commit_log.h"
@@ -19,6 +20,7 @@
 #include "engine/observer.h"
 #include "engine/read_view.h"
 #include "engine/snapshot.h"
+#include "engine/turns.h"
 #include "engine/write_buffer.h"
 #include "isotherm/collection.h"
 
@@ -54,16 +56,20 @@ class CollectionImpl : public Collection {
   CollectionStats Stats() const override;
   Status Close(const Context& context) override;
 
-  // What Open does last.
-  Status Begin(const Context& context) { return BeginLease(context); }
+  // What Open does last. `asked_ns`: when the head was asked for.
+  Status Begin(int64_t asked_ns, const Context& context) {
+    newest_at_ns_ = asked_ns;
+    return BeginLease(context);
+  }
 
  private:
   std::shared_ptr<const Snapshot> snapshot() const;
   // Which rows of the buffers a view takes along.
   enum class BufferRows : uint8_t { kNone, kLive, kSoftDeleted };
   // `changes` (may be null): what is pending of `keys`, in that moment; nothing of what a batch that fails undoes.
+  // `deferred`: those that nobody sees among them.
   ReadView View(BufferRows rows, std::span<const Key> keys = {},
-                std::vector<std::optional<PendingChange>>* changes = nullptr) const;
+                std::vector<std::optional<PendingChange>>* changes = nullptr, bool deferred = false) const;
   void AddLiveRows(ReadView& view) const;
   void AddSoftRows(ReadView& view) const;
   void WriteGauges(MetricsWriter& writer) const;
@@ -85,22 +91,40 @@ class CollectionImpl : public Collection {
   using Contents = std::unordered_map<Key, Row, KeyHash>;
   Status LookUp(const ReadView& view, std::span<const std::optional<PendingChange>> pending, const WriteBatch& batch,
                 KnownRows& known, Contents& contents, const Context& context);
-  Status ApplyOne(Mutation& mutation, const KnownRows& known, const Contents& contents, int64_t now_ms);
+  Status ApplyOne(Mutation& mutation, bool deferred, const KnownRows& known, const Contents& contents, int64_t now_ms);
   Status RestoredRow(const Key& key, const std::optional<PendingChange>& visible, bool frozen, const StoredRow& stored,
                      const Contents& contents, int64_t now_ms, PendingChange& change) const;
 
+  std::shared_ptr<WriteBuffer> NewBuffer() const { return std::make_shared<WriteBuffer>(memtable_); }
+  // Rows that have come go into the memtable's graph, in the background.
+  void LinkWhenDue();
+  void LinkInBackground(const Context& context);
+  std::shared_ptr<MemtableRows> RowsToLink() const;
+
+  struct NewObject {
+    std::string name;
+    std::string bytes;
+  };
   Status CommitBecause(std::string_view cause, const Context& context);
   // Commit's parts; the caller holds write_mutex_. `force_segment`: no row stays in the head. `cause`: for the log.
   Status CommitLocked(bool force_segment, std::string_view cause, const Context& context);
   bool Freeze();
+  // Where several writers commit: waits until it is this one's turn, and reads the head for that.
+  Status AwaitTurn(bool head_is_fresh, const Context& context);
   Status CommitChanges(bool force_segment, std::string_view cause, const Context& context);
   Status ReapplyPatches(const Snapshot& base, std::vector<KeyedChange>& changes, std::vector<StoredRow>& stored,
                         const Context& context);
-  Result<SegmentInfo> WriteRows(const Snapshot& base, const CommitPlan& plan, const Context& context);
+  void AwaitGroup(std::unique_lock<Mutex>& group);
+  void Serve(uint64_t ticket, const Status& status);
+  bool IsCommitted(uint64_t ticket);
+  Result<std::vector<SegmentInfo>> WriteRows(const Snapshot& base, const CommitPlan& plan, std::vector<NewObject>& last,
+                                             size_t at_once, const Context& context);
   Status WriteObjects(const Snapshot& base, CommitPlan& plan, const Context& context);
   Result<SwapResult> TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause, const Context& context);
-  // Sets the head's deletions, writing them to an object of their own when they are too many for the head.
-  Status PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next, const Context& context);
+  // What of the deletions is too much for the head goes into an object of their own.
+  Result<std::optional<NewObject>> PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next);
+  Status PutObjects(std::span<const NewObject> objects, const Context& context);
+  void ForgetPrepared(const Context& context);
   Status AfterSwap(SwapResult swap, bool of_changes, const Context& context, bool* landed);
   Status Adopt(LoadedHead head, bool committed, const Context& context);
   void Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version);
@@ -111,6 +135,7 @@ class CollectionImpl : public Collection {
   using HeadChange = std::function<Status(const Snapshot& base, Head& next, DeletionMap& deletions)>;
   Status SwapHead(const HeadChange& change, const Context& context, bool* landed = nullptr);
   // Keeps the base under a name of its own, before the head moves on from it. At most one request.
+  std::optional<NewObject> ArchiveOf(const Snapshot& base) const;
   Status Archive(const Snapshot& base, const Context& context);
   // compaction.cc
   struct CompactionRequest {
@@ -145,12 +170,14 @@ class CollectionImpl : public Collection {
   // Options::lease_ms: takes the lease that the handle holds, and renews it.
   Status BeginLease(const Context& context);
   void RenewLease() const;
-  Status WriteBranch(std::string_view name, uint64_t version, const Context& context);
+  Status WriteBranch(std::string_view name, uint64_t version, const std::string& lease, const Context& context);
+  Status CheckBranchLease(const std::string& head_object, const std::string& lease, const Context& context);
   Status Unregister(const Build& build, const Context& context);
 
   const std::unique_ptr<ReadPath> path_;
   const Options options_;
   const std::string branch_;  // "": the main one
+  const MemtableOptions memtable_;
   const std::string disk_cache_note_;
   const Observer observer_;
   const std::shared_ptr<const CompactionPolicy> policy_;
@@ -158,32 +185,43 @@ class CollectionImpl : public Collection {
   CompactionControl compactions_;
   Mutex compact_mutex_;  // held by Compact; taken before write_mutex_
   mutable Background background_;
+  mutable RecentSegments recent_;
   std::string lease_;  // set by BeginLease, before the handle is given out
   mutable std::atomic<int64_t> lease_renewed_ms_{0};
 
-  std::atomic<uint64_t> commit_tickets_{0};
+  // Threads that commit at the same time are one group: one of them commits for all. Guards the following; taken after
+  // write_mutex_.
+  Mutex group_mutex_;
+  CondVar group_changed_;
+  uint64_t commit_tickets_ = 0;
+  uint64_t served_ticket_ = 0;  // all up to this ticket have this outcome, or are committed
+  Status served_status_;
+  uint64_t committed_ticket_ = 0;
+  bool committing_group_ = false;
+  uint64_t group_begin_ = 0;  // the last ticket before the next group
+  uint64_t committers_ = 0;   // threads that were in the last one, or came meanwhile
+  int64_t commit_took_ns_ = 0;
 
   // Taken before state_mutex_. Held by whatever commits or compacts, across its requests; not by Write.
   Mutex write_mutex_;
   CommitLog log_;
-  // A segment of committing_'s rows, written for no base in particular.
-  struct PreparedSegment {
-    SegmentInfo info;
+  Turns turns_{log_.writer()};
+  // Segments of committing_'s rows, written for no base in particular.
+  struct PreparedSegments {
+    std::vector<SegmentInfo> segments;
+    size_t rows = 0;
     uint64_t gc_epoch = 0;
   };
-  std::optional<PreparedSegment> prepared_;
-  PlaceCache places_;                           // of committing_'s keys
-  std::vector<std::string> new_objects_;        // written for the swap in hand, not in any head yet
-  bool uncertain_ = false;                      // the outcome of the last swap is open
-  bool uncertain_changes_ = false;              // it would commit committing_
-  std::shared_ptr<const Routing> new_routing_;  // of the compaction that is being published
+  std::optional<PreparedSegments> prepared_;
+  std::shared_ptr<const RecentRows> new_recent_;  // of the segment in hand; may be null
+  PlaceCache places_;                             // of committing_'s keys
+  std::vector<std::string> new_objects_;          // written for the swap in hand, not in any head yet
+  bool uncertain_ = false;                        // the outcome of the last swap is open
+  bool uncertain_changes_ = false;                // it would commit committing_
+  std::shared_ptr<const Routing> new_routing_;    // of the compaction that is being published
   std::string new_routing_sha256_;
-  uint64_t committed_version_ = 0;  // the newest that this handle made
-  uint64_t archived_version_ = 0;   // the newest that is known to be archived
-  // The last group of threads that committed together: all up to this ticket have this outcome.
-  uint64_t group_ticket_ = 0;
-  Status group_status_;
-
+  uint64_t committed_version_ = 0;   // the newest that this handle made
+  uint64_t archived_version_ = 0;    // the newest that is known to be archived
   mutable SharedMutex state_mutex_;  // the following change together under it
   std::shared_ptr<const Snapshot> snapshot_;
   std::shared_ptr<WriteBuffer> active_;      // takes new changes
@@ -193,9 +231,12 @@ class CollectionImpl : public Collection {
   int64_t newest_at_ns_ = 0;  // when snapshot_ was known to be the newest
   bool refresh_started_ = false;
   bool flush_started_ = false;
+  size_t linkers_ = 0;  // that are at work
   bool closed_ = false;
 
-  Metrics::CollectorRegistration collector_;  // the last: it ends before what it reads
+  // The last: they end before what they read.
+  Metrics::CollectorRegistration collector_;
+  MemoryBudget::ReclaimerRegistration reclaimer_;
 };
 
 }  // namespace isotherm

@@ -15,9 +15,6 @@ namespace isotherm {
 
 namespace {
 
-// More than this of deletions makes every open slower by more than an object of their own does.
-constexpr size_t kMaxInlineDeletionBytes = 16 << 10;
-
 bool OfOneCallerOnly(StatusCode code) {
   return code == StatusCode::kCancelled || code == StatusCode::kDeadlineExceeded || code == StatusCode::kClosed;
 }
@@ -30,22 +27,61 @@ Status CollectionImpl::Commit(const Context& context) {
   return Status::Ok();
 }
 
-// Threads that wait here while one commits are all served by the next one's swap.
+// Threads that come while one commits are all served by the next one's swap.
 Status CollectionImpl::CommitBecause(std::string_view cause, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
+  std::unique_lock group(group_mutex_);
   const uint64_t ticket = ++commit_tickets_;
-  std::lock_guard write(write_mutex_);
-  if (group_ticket_ >= ticket) return group_status_;
+  group_changed_.Wait(group, [&] { return served_ticket_ >= ticket || !committing_group_; });
+  if (served_ticket_ >= ticket) return committed_ticket_ >= ticket ? Status::Ok() : served_status_;
+  committing_group_ = true;
+  AwaitGroup(group);
   // Every change of a thread that has its ticket by now is in the buffer that is about to be frozen.
-  const uint64_t covered = commit_tickets_.load();
+  const uint64_t covered = commit_tickets_;
+  group.unlock();
   const int64_t begin_ns = observer_.Now();
-  Status status = observer_.Ended(CommitLocked(false, cause, context));
-  if (status.ok()) observer_.Took(MetricId::kCommitSeconds, begin_ns);
-  if (!OfOneCallerOnly(status.code())) {
-    group_ticket_ = covered;
-    group_status_ = status;
+  const int64_t begun_ns = path_->env->clock->NowNs();
+  Status status;
+  {
+    std::lock_guard write(write_mutex_);
+    if (!IsCommitted(ticket)) status = observer_.Ended(CommitLocked(false, cause, context));
   }
+  if (status.ok()) observer_.Took(MetricId::kCommitSeconds, begin_ns);
+  group.lock();
+  committing_group_ = false;
+  commit_took_ns_ = path_->env->clock->NowNs() - begun_ns;
+  committers_ = commit_tickets_ - std::exchange(group_begin_, covered);
+  if (!OfOneCallerOnly(status.code())) Serve(covered, status);
+  group_changed_.NotifyAll();
   return status;
+}
+
+// Under group_mutex_. What a commit that failed left pending is in the next one.
+void CollectionImpl::Serve(uint64_t ticket, const Status& status) {
+  served_ticket_ = std::max(served_ticket_, ticket);
+  served_status_ = status;
+  if (status.ok()) committed_ticket_ = std::max(committed_ticket_, ticket);
+}
+
+bool CollectionImpl::IsCommitted(uint64_t ticket) {
+  std::lock_guard group(group_mutex_);
+  return committed_ticket_ >= ticket;
+}
+
+// Threads that commit again and again come back when the one commit has served them, or wait already: whoever is the
+// first waits a moment for the others, who would else wait for all of its commit and then for their own.
+void CollectionImpl::AwaitGroup(std::unique_lock<Mutex>& group) {
+  constexpr int64_t kShare = 8;  // of what a commit takes
+  constexpr int64_t kStepNs = 200'000;
+  constexpr int64_t kLongestNs = 100'000'000;  // also after a commit during which the process stood still
+  Clock& clock = *path_->env->clock;
+  const int64_t end_ns = clock.NowNs() + std::min(commit_took_ns_ / kShare, kLongestNs);
+  for (int64_t now_ns = clock.NowNs(); now_ns < end_ns; now_ns = clock.NowNs()) {
+    if (commit_tickets_ - group_begin_ >= committers_) return;
+    group.unlock();
+    clock.SleepUntilNs(std::min(end_ns, now_ns + kStepNs));
+    group.lock();
+  }
 }
 
 Status CollectionImpl::CommitLocked(bool force_segment, std::string_view cause, const Context& context) {
@@ -53,7 +89,9 @@ Status CollectionImpl::CommitLocked(bool force_segment, std::string_view cause, 
   if (uncertain_) {
     bool landed = false;
     bool of_changes = uncertain_changes_;
-    RETURN_IF_ERROR(AfterSwap(log_.Settle(context), of_changes, context, &landed));
+    Status settled = AfterSwap(log_.Settle(context), of_changes, context, &landed);
+    // Nobody waits for the outcome of a compaction that was given up.
+    if (settled.code() != StatusCode::kFenced || of_changes) RETURN_IF_ERROR(settled);
     if (!landed && of_changes && options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
   }
   bool spill = force_segment && (snapshot()->rows.size() > 0 || !snapshot()->soft_rows.empty());
@@ -67,14 +105,14 @@ bool CollectionImpl::Freeze() {
   std::unique_lock state(state_mutex_);
   if (active_->size() > 0) {
     if (committing_ != nullptr) {
-      auto both = std::make_shared<WriteBuffer>();
+      auto both = NewBuffer();
       both->Merge(*committing_);
       both->Merge(*active_);
       committing_ = std::move(both);
     } else {
       committing_ = std::move(active_);
     }
-    active_ = std::make_shared<WriteBuffer>();
+    active_ = NewBuffer();
     prepared_.reset();
     places_.Clear();
   }
@@ -84,8 +122,9 @@ bool CollectionImpl::Freeze() {
 Status CollectionImpl::CommitChanges(bool force_segment, std::string_view cause, const Context& context) {
   std::vector<KeyedChange> changes;
   if (committing_ != nullptr) changes = committing_->Changes();
-  while (true) {
+  for (bool again = false;; again = true) {
     RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "commit"));
+    RETURN_IF_ERROR(AwaitTurn(again, context));
     std::shared_ptr<const Snapshot> base = snapshot();
     ASSIGN_OR_RETURN(std::vector<StoredRow> stored, places_.Rows(*path_, keys_, *base, changes, context));
     RETURN_IF_ERROR(ReapplyPatches(*base, changes, stored, context));
@@ -105,6 +144,22 @@ Status CollectionImpl::CommitChanges(bool force_segment, std::string_view cause,
   }
 }
 
+Status CollectionImpl::AwaitTurn(bool head_is_fresh, const Context& context) {
+  Clock& clock = *path_->env->clock;
+  if (options_.conflict_policy == ConflictPolicy::kFail || !turns_.Waits(snapshot()->head, clock.NowNs())) {
+    return Status::Ok();
+  }
+  while (true) {
+    if (!head_is_fresh) RETURN_IF_ERROR(Refresh(context));
+    head_is_fresh = false;
+    const int64_t now_ns = clock.NowNs();
+    const int64_t until_ns = turns_.WaitUntil(snapshot()->head, now_ns, *path_->env->random);
+    // Who has no time to wait tries at once.
+    if (until_ns <= now_ns || until_ns >= context.deadline_ns) return Status::Ok();
+    RETURN_IF_ERROR(PauseUntil(context, clock, until_ns, "commit"));
+  }
+}
+
 // A patch is of the row that is there when it is committed, whatever that was when it was made.
 Status CollectionImpl::ReapplyPatches(const Snapshot& base, std::vector<KeyedChange>& changes,
                                       std::vector<StoredRow>& stored, const Context& context) {
@@ -117,13 +172,15 @@ Status CollectionImpl::ReapplyPatches(const Snapshot& base, std::vector<KeyedCha
       row = *stored[i].row;
     } else {
       RowAddress address{&base.head.segments[stored[i].place.segment], stored[i].place.location};
-      RETURN_IF_ERROR(ReadRows(*path_, base.head.schema, {&address, 1}, {}, context, {&row, 1}));
+      RETURN_IF_ERROR(ReadRows(*path_, base.head.schema, {&address, 1}, {.charged = false}, context, {&row, 1}));
       row.expires_at_ms = stored[i].expires_at_ms;
     }
     row.key = key;
     change.row = std::make_shared<const Row>(Patched(std::move(row), *change.patch));
     change.expectation.version = stored[i].version;
+    std::unique_lock state(state_mutex_);
     committing_->Reset(key, change);
+    committing_->Show(key, ++sequence_);
   }
   prepared_.reset();
   return Status::Ok();
@@ -133,104 +190,19 @@ Status CollectionImpl::OtherWasFaster() const {
   return Status::Conflict("another writer committed version " + std::to_string(snapshot()->head.version) + " first");
 }
 
-Status CollectionImpl::PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next,
-                                      const Context& context) {
-  for (SegmentInfo& segment : next.segments) {
-    auto of = deletions.find(segment.name);
-    segment.hard_deleted = of == deletions.end() ? 0 : of->second.hard.size();
-    segment.soft_deleted = of == deletions.end() ? 0 : of->second.soft.size();
-  }
-  bool any = false;
-  for (const SegmentInfo& segment : next.segments) any = any || segment.hard_deleted + segment.soft_deleted > 0;
-  if (!any) {
-    next.deletions = {};
-    next.deletion_deltas.clear();
-    return Status::Ok();
-  }
-  // The base's object goes on being used as long as there is only something to add.
-  const std::shared_ptr<const Liveness> known = base.KnownDeletions();
-  const DeletionMap none;
-  const bool adds = Extends(deletions, known->stored, next.segments);
-  if (!adds) next.deletions = {};
-  next.deletion_deltas = DeltasBetween(adds ? known->stored : none, deletions, next.segments);
-  std::string inline_form;
-  PutDeletionDeltas(inline_form, next.deletion_deltas);
-  if (inline_form.size() <= kMaxInlineDeletionBytes) return Status::Ok();
-  std::string bytes = EncodeDeletions(deletions, next.segments);
-  if (bytes.size() > UINT32_MAX) {
-    return Status::ResourceExhausted("the deletions take " + std::to_string(bytes.size()) +
-                                     " bytes; at most 4 GiB are possible: compact the collection");
-  }
-  std::string name = NewObjectName("deletions", base.head.gc_epoch, *path_->env->random);
-  new_objects_.push_back(name);
-  RETURN_IF_ERROR(WithoutOutcome(path_->store->Put(context, name, bytes).status()));
-  next.deletions = {name, static_cast<uint32_t>(bytes.size()), Crc32c(bytes)};
-  next.deletion_deltas.clear();
-  next.operation.bytes_written += bytes.size();
-  return Status::Ok();
-}
-
-// The rows' segment: the one that was written for an earlier base, where it fits.
-Result<SegmentInfo> CollectionImpl::WriteRows(const Snapshot& base, const CommitPlan& plan, const Context& context) {
-  if (prepared_ && !plan.with_inline_rows && prepared_->gc_epoch == base.head.gc_epoch &&
-      prepared_->info.rows == plan.segment_rows.size()) {
-    return prepared_->info;
-  }
-  std::string name = NewObjectName("segment", base.head.gc_epoch, *path_->env->random);
-  std::vector<const Row*> rows;
-  for (const auto& row : plan.segment_rows) rows.push_back(row.get());
-  ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_->store, context, name, [&](const ByteSink& sink) {
-                     return WriteFlatSegment(base.head.schema, name, rows, sink);
-                   }));
-  if (plan.with_inline_rows) {
-    new_objects_.push_back(name);
-  } else {
-    prepared_ = PreparedSegment{info, base.head.gc_epoch};
-  }
-  return info;
-}
-
-// All objects that the next head names.
-Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, const Context& context) {
-  Head& next = plan.next;
-  if (!plan.segment_rows.empty()) {
-    ASSIGN_OR_RETURN(SegmentInfo info, WriteRows(base, plan, context));
-    info.version = base.head.version + 1;
-    next.operation.bytes_written += info.bytes;
-    if (!plan.segment_soft.empty()) plan.deletions[info.name].soft = plan.segment_soft;
-    next.segments.push_back(std::move(info));
-  }
-  return PlaceDeletions(base, plan.deletions, next, context);
-}
-
 // Two waves: all objects, and the version that the head moves on from, at the same time; then the swap.
 Result<SwapResult> CollectionImpl::TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause,
                                            const Context& context) {
+  Clock& clock = *path_->env->clock;
+  const int64_t begin_ns = clock.NowNs();
   plan.next.operation = {Operation::kCommit, std::string(cause), plan.rows_written, plan.rows_deleted, 0, 0};
-  Status written;
-  Status archived;
-  const std::function<void()> wave[] = {[&] { written = WriteObjects(base, plan, context); },
-                                        [&] { archived = Archive(base, context); }};
-  if (plan.segment_rows.empty()) {
-    for (const auto& step : wave) step();
-  } else {
-    path_->env->executor->ParallelFor(2, [&](size_t i) { wave[i](); });
+  RETURN_IF_ERROR(WriteObjects(base, plan, context));
+  SwapResult swap = log_.Swap({base.head, base.etag, base.head_bytes}, std::move(plan.next), context);
+  if (swap.outcome == SwapOutcome::kLanded) {
+    turns_.Landed(swap.head.head.version, begin_ns, clock.NowNs());
   }
-  RETURN_IF_ERROR(written);
-  RETURN_IF_ERROR(archived);
-  return log_.Swap({base.head, base.etag, base.head_bytes}, std::move(plan.next), context);
-}
-
-// Nobody replaces a head before it is archived, so all versions below the head's are there. The bytes are the same
-// whoever writes them.
-Status CollectionImpl::Archive(const Snapshot& base, const Context& context) {
-  const Head& head = base.head;
-  if (head.version <= archived_version_) return Status::Ok();
-  auto put = path_->store->Put(context, VersionObjectName(path_->branch_prefix, head.version, head.commit_ms),
-                               EncodeHead(base.WholeHead()));
-  RETURN_IF_ERROR(WithoutOutcome(put.status()).WithContext("keeping version " + std::to_string(head.version)));
-  archived_version_ = head.version;
-  return Status::Ok();
+  if (swap.outcome == SwapOutcome::kLost && swap.status.ok()) turns_.Lost(begin_ns, clock.NowNs());
+  return swap;
 }
 
 // The head was written, and will be once more when it is archived.
@@ -284,7 +256,10 @@ Status CollectionImpl::AfterSwap(SwapResult swap, bool of_changes, const Context
         "took over this one's place in the head. The changes are still pending: an insert says kAlreadyExists if it "
         "is there");
   }
-  if (!swap.status.ok() && prepared_) objects.push_back(std::exchange(prepared_, {})->info.name);
+  if (!swap.status.ok() && prepared_) {
+    for (const SegmentInfo& segment : prepared_->segments) objects.push_back(segment.name);
+    prepared_.reset();
+  }
   RemoveObjects(objects, context);
   RETURN_IF_ERROR(swap.status);
   {
@@ -319,6 +294,8 @@ Status CollectionImpl::Adopt(LoadedHead head, bool committed, const Context& con
 void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version) {
   std::unique_lock state(state_mutex_);
   if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_ = std::move(next);
+  if (committed_version != 0 && new_recent_ != nullptr) recent_.Add(std::move(new_recent_));
+  recent_.KeepOf(snapshot_->head);
   if (committed_version == 0) return;
   committing_ = nullptr;
   active_->CommittedBelow(committed_version);

@@ -105,7 +105,8 @@ Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context
     Head next = base->WholeHead();
     DeletionMap deletions = base->KnownDeletions()->now;
     RETURN_IF_ERROR(change(*base, next, deletions));
-    RETURN_IF_ERROR(PlaceDeletions(*base, deletions, next, context));
+    ASSIGN_OR_RETURN(std::optional<NewObject> object, PlaceDeletions(*base, deletions, next));
+    if (object) RETURN_IF_ERROR(PutObjects({&*object, 1}, context));
     RETURN_IF_ERROR(Archive(*base, context));
     SwapResult swap = log_.Swap({base->head, base->etag, base->head_bytes}, std::move(next), context);
     RETURN_IF_ERROR(AfterSwap(std::move(swap), false, context, landed));

@@ -13,8 +13,6 @@ namespace isotherm {
 
 namespace {
 
-constexpr size_t kMaxFilterColumns = 64;
-
 Status CheckCreate(const CreateOptions& create) {
   if (create.dimension == 0 || create.dimension > kMaxDimension) {
     return Status::InvalidArgument("dimension " + std::to_string(create.dimension) + "; 1 to " +
@@ -114,6 +112,11 @@ Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store,
 Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options,
                                          const Context& context) {
   if (store == nullptr) return Status::InvalidArgument("the store is null");
+  if (options.graph_m == 1 || options.graph_m > 512 || options.graph_ef_construction == 0) {
+    return Status::InvalidArgument("a graph of " + std::to_string(options.graph_m) + " links and ef_construction " +
+                                   std::to_string(options.graph_ef_construction) +
+                                   "; 2 to 512 links, or 0 for no graph, and at least 1 are wanted");
+  }
   if (options.create) {
     RETURN_IF_ERROR(CheckCreate(*options.create));
     if (options.read_only) return Status::InvalidArgument("create and read_only exclude each other");
@@ -134,16 +137,20 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
   ASSIGN_OR_RETURN(std::unique_ptr<ReadPath> path, MakeReadPath(std::move(store), options, &note));
   path->extents = std::make_unique<ExtentCache>(path->store, path->ram, path->disk, path->env, kCacheScope,
                                                 options.memory, options.metrics);
+  path->memory = options.memory;
   path->branch_prefix = BranchPrefix(options.branch);
+  const int64_t asked_ns = path->env->clock->NowNs();
   auto loaded = in_the_past ? LoadSnapshotAt(*path, {options.as_of_version, options.as_of_ms}, context)
                             : LoadSnapshot(*path, nullptr, context);
   bool created = false;
   if (!loaded.ok() && loaded.status().code() == StatusCode::kNotFound && options.create) {
     loaded = CreateCollection(*path, *options.create, context);
     created = loaded.ok();
-    // Somebody else may have created it in this moment.
-    if (!created && loaded.status().code() == StatusCode::kAlreadyExists && !options.error_if_exists) {
-      loaded = LoadSnapshot(*path, nullptr, context);
+    // Somebody else may have created it in this moment, and a vacuum taken what the store was tried with.
+    const StatusCode code = created ? StatusCode::kOk : loaded.status().code();
+    if (code == StatusCode::kAlreadyExists || code == StatusCode::kConflict || code == StatusCode::kUnsupported) {
+      auto there = LoadSnapshot(*path, nullptr, context);
+      if (there.ok() || code == StatusCode::kAlreadyExists) loaded = std::move(there);
     }
   }
   if (!loaded.ok()) return loaded.status();
@@ -153,7 +160,7 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
   }
   auto collection =
       std::make_unique<CollectionImpl>(std::move(path), opened, std::move(loaded).value(), std::move(note));
-  RETURN_IF_ERROR(collection->Begin(context));
+  RETURN_IF_ERROR(collection->Begin(asked_ns, context));
   return std::unique_ptr<Collection>(std::move(collection));
 }
 

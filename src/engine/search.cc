@@ -11,6 +11,7 @@
 #include "engine/exact_scan.h"
 #include "engine/key_lookup.h"
 #include "engine/probe_plan.h"
+#include "engine/rows_in_ram.h"
 #include "index/partition.h"
 #include "quant/residual8.h"
 #include "segment/cell_block.h"
@@ -76,8 +77,9 @@ class Round {
     } else {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
+    const RowsInRam in_ram(view_, liveness_.get());
     for (size_t q = 0; q < count; ++q) {
-      AddRowsAtHand(q, found[q]);
+      AddRowsInRam(in_ram, q, found[q]);
       KeepNearest(found[q], wanted_);
       RETURN_IF_ERROR(Complete(q, found[q]));
     }
@@ -87,20 +89,10 @@ class Round {
  private:
   int64_t Now() const { return path_.env->clock->NowNs(); }
 
-  // Rows in RAM are compared one by one: those that wait for a commit, and those of the head.
-  void AddRowsAtHand(size_t q, std::vector<FoundRow>& found) {
-    std::vector<const Row*> rows;
-    for (const auto& row : view_.rows) rows.push_back(row.get());
-    for (const Row& row : snapshot_.rows.rows()) {
-      if (!IsExpired(row.expires_at_ms, view_.now_ms) && !view_.Hides(row.key)) rows.push_back(&row);
-    }
-    Candidates candidates(wanted_);
-    for (uint32_t i = 0; i < rows.size(); ++i) {
-      candidates.Add({ExactDistance(schema_.metric, queries_[q], rows[i]->vector), 0, i, 0, i});
-    }
-    results_[q].explain.distances_exact += rows.size();
-    for (const Candidate& candidate : candidates.Take()) {
-      const Row& row = *rows[candidate.position];
+  void AddRowsInRam(const RowsInRam& rows, size_t q, std::vector<FoundRow>& found) {
+    uint64_t& compared = results_[q].explain.distances_exact;
+    for (const Candidate& candidate : rows.Search(queries_[q], wanted_, options_.exact, &compared)) {
+      const Row& row = rows.row(candidate);
       found.push_back({{row.key, candidate.distance, row.metadata, row.payload, row.vector}, {}});
     }
   }
@@ -110,12 +102,12 @@ class Round {
     if (found.size() > keep) found.resize(keep);
   }
 
-  // Which blocks each query looks into: its cells, and all of every flat segment.
+  // Which blocks each query looks into: its cells, and all of every flat segment that is not in RAM.
   std::vector<std::vector<BlockAddress>> Plan(const std::vector<std::vector<float>>& search_queries) {
     int64_t begin = Now();
     std::vector<BlockAddress> flat;
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
-      if (snapshot_.head.segments[s].kind != SegmentKind::kFlat) continue;
+      if (snapshot_.head.segments[s].kind != SegmentKind::kFlat || view_.IsInRam(s)) continue;
       for (BlockAddress& block : SegmentBlocks(snapshot_, s)) flat.push_back(std::move(block));
     }
     std::vector<std::vector<BlockAddress>> plan(queries_.size(), flat);
@@ -251,6 +243,7 @@ class Round {
     blocks_.clear();
     std::vector<Candidates> candidates(queries_.size(), Candidates(wanted));
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
+      if (view_.IsInRam(s)) continue;
       const OrdinalSet& absent = liveness_->AbsentIn(snapshot_.head.segments[s], s);
       RETURN_IF_ERROR(ScanVectors(path_, snapshot_, s, context_, [&](uint32_t ordinal, std::span<const float> row) {
         if (absent.Contains(ordinal)) return;
@@ -263,8 +256,8 @@ class Round {
     std::vector<std::vector<BlockAddress>> plan(queries_.size());
     std::vector<std::vector<Candidate>> winners(queries_.size());
     for (size_t q = 0; q < queries_.size(); ++q) {
-      for (const SegmentInfo& segment : snapshot_.head.segments) {
-        results_[q].explain.distances_exact += segment.live_rows();
+      for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
+        if (!view_.IsInRam(s)) results_[q].explain.distances_exact += snapshot_.head.segments[s].live_rows();
       }
       winners[q] = candidates[q].Take();
       *fewest = q == 0 ? winners[q].size() : std::min(*fewest, winners[q].size());

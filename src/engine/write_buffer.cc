@@ -21,6 +21,7 @@ PendingChange Compose(const PendingChange& below, const PendingChange& above) {
   PendingChange out = above;
   out.expectation = below.expectation;
   out.first_sequence = below.first_sequence;
+  out.deferred = below.deferred && above.deferred;
   // A row that is deleted softly and restored is the one that was read for that, which lies below both.
   bool restores = below.effect == Effect::kSoftDelete && above.expectation.kind == Expectation::Kind::kEither;
   if (restores && below.expectation.kind == Expectation::Kind::kNothing) out.expectation = above.expectation;
@@ -93,17 +94,26 @@ std::optional<PendingChange> WriteBuffer::Find(const Key& key) const {
   return entries_[at->second].change;
 }
 
+std::optional<PendingChange> WriteBuffer::FindSeen(const Key& key) const {
+  std::optional<PendingChange> found = Find(key);
+  if (found && found->deferred) found.reset();
+  return found;
+}
+
 bool WriteBuffer::Hides(const Key& key, uint64_t sequence) const {
   std::shared_lock lock(mutex_);
   auto at = index_.find(key);
-  return at != index_.end() && entries_[at->second].change.first_sequence <= sequence;
+  if (at == index_.end()) return false;
+  const PendingChange& change = entries_[at->second].change;
+  return change.first_sequence <= sequence && !change.deferred;
 }
 
 void WriteBuffer::Set(const Key& key, PendingChange change) {
   auto [at, fresh] = index_.try_emplace(key, entries_.size());
   bytes_ += BytesOf(change);
+  hides_any_.store(true, std::memory_order_release);
   if (fresh) {
-    entries_.push_back({key, std::move(change)});
+    entries_.push_back({key, std::move(change), kNoSlot});
     return;
   }
   Entry& entry = entries_[at->second];
@@ -136,16 +146,34 @@ void WriteBuffer::Reset(const Key& key, std::optional<PendingChange> before) {
 }
 
 void WriteBuffer::Merge(const WriteBuffer& newer) {
-  for (auto& [key, change] : newer.Changes()) Add(key, std::move(change));
-  std::scoped_lock lock(mutex_);
-  std::shared_lock of_newer(newer.mutex_);
-  memory_.insert(memory_.end(), newer.memory_.begin(), newer.memory_.end());
+  for (auto& [key, change] : newer.Changes()) {
+    const uint64_t sequence = change.first_sequence;
+    Add(key, std::move(change));
+    Show(key, sequence);
+  }
+  rows_->HoldAllOf(*newer.rows_);
+}
+
+void WriteBuffer::Show(const Key& key, uint64_t sequence) {
+  std::unique_lock lock(mutex_);
+  auto at = index_.find(key);
+  if (at == index_.end()) return;
+  Entry& entry = entries_[at->second];
+  const Row* seen = IsLive(entry.change) && !entry.change.deferred ? entry.change.row.get() : nullptr;
+  if (entry.slot != kNoSlot) {
+    const Row* before = rows_->row(entry.slot).get();
+    if (before == seen) return;
+    rows_->Hide(entry.slot, sequence);
+    // Searches that are under way may still look at it, so it stays as long as the buffer.
+    bytes_ += EncodedRowBytes(*before);
+    entry.slot = kNoSlot;
+  }
+  if (seen != nullptr) entry.slot = rows_->Add(entry.change.row, sequence);
 }
 
 void WriteBuffer::Hold(MemoryReservation memory) {
   if (!memory.counted()) return;
-  std::unique_lock lock(mutex_);
-  memory_.push_back(std::make_shared<const MemoryReservation>(std::move(memory)));
+  rows_->Hold(std::make_shared<const MemoryReservation>(std::move(memory)));
 }
 
 void WriteBuffer::CommittedBelow(uint64_t version) {
@@ -178,7 +206,7 @@ std::vector<std::shared_ptr<const Row>> WriteBuffer::LiveRows() const {
   std::shared_lock lock(mutex_);
   std::vector<std::shared_ptr<const Row>> out;
   for (const Entry& entry : entries_) {
-    if (entry.change.effect == Effect::kPut && !entry.change.soft) out.push_back(entry.change.row);
+    if (IsLive(entry.change) && !entry.change.deferred) out.push_back(entry.change.row);
   }
   return out;
 }

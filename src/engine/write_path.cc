@@ -45,6 +45,25 @@ Status CheckMetadata(const Metadata& metadata) {
   return Status::Ok();
 }
 
+Status CheckBatchSize(const WriteBatch& batch) {
+  if (batch.empty()) return Status::InvalidArgument("the batch is empty");
+  if (batch.size() > kMaxBatchRows) {
+    return Status::InvalidArgument("batch of " + std::to_string(batch.size()) + " changes; at most " +
+                                   std::to_string(kMaxBatchRows) + " are allowed: write several");
+  }
+  uint64_t bytes = 0;
+  for (const Mutation& mutation : batch.mutations()) {
+    const Row& row = mutation.row;
+    bytes += row.vector.size() * sizeof(float) + row.payload.size();
+    if (row.key.type() == KeyType::kString) bytes += row.key.text().size();
+  }
+  if (bytes > kMaxBatchBytes) {
+    return Status::InvalidArgument("batch of " + std::to_string(bytes) + " bytes; at most " +
+                                   std::to_string(kMaxBatchBytes) + " are allowed: write several");
+  }
+  return Status::Ok();
+}
+
 bool NeedsRow(const Mutation& mutation) {
   return mutation.kind == MutationKind::kInsert || mutation.kind == MutationKind::kPatch ||
          mutation.kind == MutationKind::kRestore || mutation.if_version != 0;
@@ -132,7 +151,8 @@ Status CollectionImpl::LookUp(const ReadView& view, std::span<const std::optiona
 }
 
 // Under state_mutex_, exclusively.
-Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known, const Contents& contents, int64_t now_ms) {
+Status CollectionImpl::ApplyOne(Mutation& mutation, bool deferred, const KnownRows& known, const Contents& contents,
+                                int64_t now_ms) {
   const Key key = mutation.row.key;
   std::optional<PendingChange> visible = active_->Find(key);
   const bool frozen = !visible && committing_ != nullptr && (visible = committing_->Find(key)).has_value();
@@ -154,6 +174,7 @@ Status CollectionImpl::ApplyOne(Mutation& mutation, const KnownRows& known, cons
   }
   PendingChange change;
   change.first_sequence = sequence_;
+  change.deferred = deferred && !active_->FindSeen(key);
   if (mutation.if_version != 0) change.expectation = {Expectation::Kind::kVersion, mutation.if_version};
   const uint64_t below = frozen ? Expectation::kUncommitted : stored.version;
   mutation.row.version = 0;
@@ -231,7 +252,7 @@ Result<MemoryReservation> CollectionImpl::ReserveFor(const WriteBatch& batch, co
 
 Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
-  if (batch.empty()) return Status::InvalidArgument("the batch is empty");
+  RETURN_IF_ERROR(CheckBatchSize(batch));
   for (const Mutation& mutation : batch.mutations()) RETURN_IF_ERROR(CheckMutation(mutation));
   RETURN_IF_ERROR(MakeRoom(context));
   ASSIGN_OR_RETURN(MemoryReservation memory, ReserveFor(batch, context));
@@ -241,7 +262,7 @@ Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
   }
   while (true) {
     std::vector<std::optional<PendingChange>> pending;
-    ReadView view = View(BufferRows::kNone, keys, &pending);
+    ReadView view = View(BufferRows::kNone, keys, &pending, true);
     KnownRows known;
     Contents contents;
     RETURN_IF_ERROR(LookUp(view, pending, batch, known, contents, context));
@@ -255,11 +276,12 @@ Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
     for (Mutation& mutation : batch.mutations()) {
       Key key = mutation.row.key;
       before.emplace_back(key, active_->Find(key));
-      Status applied = ApplyOne(mutation, known, contents, view.now_ms);
+      Status applied = ApplyOne(mutation, batch.deferred(), known, contents, view.now_ms);
       if (applied.ok()) continue;
       for (auto undo = before.rbegin(); undo != before.rend(); ++undo) active_->Reset(undo->first, undo->second);
       return applied;
     }
+    for (const auto& [key, change] : before) active_->Show(key, sequence_);
     active_->Hold(std::move(memory));
     if (active_->bytes() >= options_.memtable_bytes && !flush_started_) {
       flush_started_ = true;
@@ -271,6 +293,8 @@ Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
         flush_started_ = false;
       });
     }
+    state.unlock();
+    LinkWhenDue();
     return Status::Ok();
   }
 }
@@ -279,11 +303,10 @@ Status CollectionImpl::DiscardPending(const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
   std::lock_guard write(write_mutex_);
   if (uncertain_) return Status::Unknown("a commit's outcome is open; call Commit to settle it");
-  if (prepared_) RemoveObjects({prepared_->info.name}, context);
-  prepared_.reset();
+  ForgetPrepared(context);
   places_.Clear();
   std::unique_lock state(state_mutex_);
-  active_ = std::make_shared<WriteBuffer>();
+  active_ = NewBuffer();
   committing_ = nullptr;
   return Status::Ok();
 }

@@ -82,6 +82,27 @@ TEST_P(BlobStoreConformance, PutIfMatchOnAMissingObjectIsAConflict) {
   EXPECT_THAT(ListNames(), testing::IsEmpty());
 }
 
+TEST_P(BlobStoreConformance, PutAllPutsWhatItCanAndTellsOfEach) {
+  std::vector<std::string> bytes;
+  for (int i = 0; i < 7; ++i) bytes.push_back(std::string(1000 * i, static_cast<char>('a' + i)));
+  std::vector<PutRequest> requests;
+  for (size_t i = 0; i < bytes.size(); ++i) requests.push_back({"all/" + std::to_string(i), bytes[i]});
+  requests[3].name = "all//no name";
+  std::vector<PutResult> results = store_->PutAll({}, requests);
+  ASSERT_EQ(results.size(), requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (i == 3) {
+      EXPECT_EQ(results[i].status.code(), StatusCode::kInvalidArgument) << results[i].status;
+      continue;
+    }
+    ASSERT_TRUE(results[i].status.ok()) << results[i].status;
+    ReadResult read = ReadWhole(requests[i].name);
+    EXPECT_EQ(read.data, bytes[i]);
+    EXPECT_EQ(read.etag, results[i].etag);
+  }
+  EXPECT_TRUE(store_->PutAll({}, {}).empty());
+}
+
 TEST_P(BlobStoreConformance, OnePutIfAbsentOfManyWins) {
   for (int round = 0; round < GetParam().race_rounds; ++round) {
     std::string name = "race-" + std::to_string(round);

@@ -114,41 +114,27 @@ TEST_F(CommitLogTest, WithAutomaticCloseACommitThatCannotBeSettledKeepsTheHandle
   EXPECT_EQ(KeysInStore(), KeyRange(1, 1));
 }
 
-// Time passes when an object written in pieces is finished.
-class SlowWriterStore : public ForwardingStore {
+// Time passes when a segment is put.
+class SlowSegmentStore : public ForwardingStore {
  public:
-  SlowWriterStore(std::shared_ptr<BlobStore> store, std::shared_ptr<ManualClock> clock)
+  SlowSegmentStore(std::shared_ptr<BlobStore> store, std::shared_ptr<ManualClock> clock)
       : ForwardingStore(std::move(store)), clock_(std::move(clock)) {}
 
-  Result<std::unique_ptr<BlobWriter>> CreateWriter(const Context& context, std::string_view name) override {
-    auto writer = store_->CreateWriter(context, name);
-    if (!writer.ok()) return writer;
-    return std::unique_ptr<BlobWriter>(std::make_unique<Writer>(std::move(writer).value(), *clock_));
+  Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
+                          const PutCondition& condition) override {
+    auto etag = store_->Put(context, name, bytes, condition);
+    if (name.starts_with("segment-")) clock_->AdvanceNs(2'000);
+    return etag;
   }
 
  private:
-  class Writer : public BlobWriter {
-   public:
-    Writer(std::unique_ptr<BlobWriter> writer, ManualClock& clock) : writer_(std::move(writer)), clock_(clock) {}
-    Status Append(std::string_view bytes) override { return writer_->Append(bytes); }
-    Result<std::string> Finish() override {
-      auto etag = writer_->Finish();
-      clock_.AdvanceNs(2'000);
-      return etag;
-    }
-
-   private:
-    const std::unique_ptr<BlobWriter> writer_;
-    ManualClock& clock_;
-  };
-
   const std::shared_ptr<ManualClock> clock_;
 };
 
 // D4: between the segment and the swap it is certain yet that nothing happened.
 TEST_F(CommitLogTest, ADeadlineBeforeTheSwapCommitsNothingForCertain) {
   options_.inline_bytes = 0;
-  writer_ = MustOpen(std::make_shared<SlowWriterStore>(store_, clock_), options_);
+  writer_ = MustOpen(std::make_shared<SlowSegmentStore>(store_, clock_), options_);
   ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
   Context context;
   context.deadline_ns = clock_->NowNs() + 1'000;

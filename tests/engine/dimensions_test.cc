@@ -68,7 +68,7 @@ TEST_P(Dimensions, AnswersAreTrueWhereverTheRowsAre) {
   ASSERT_EQ(collection->Stats().inline_rows, kRows);
   ExpectTrueAnswers(*collection);
   collection = Create(0);
-  ASSERT_EQ(collection->Stats().segments.size(), 1U);
+  ASSERT_GE(collection->Stats().segments.size(), 1U);
   ExpectTrueAnswers(*collection);
   CompactOptions compact;
   compact.min_rows_for_cells = 1;

@@ -15,6 +15,7 @@ void AddBench(CLI::App& tool, Chosen& chosen) {
   AddBenchCold(*bench, chosen);
   AddBenchWarm(*bench, chosen);
   AddBenchInsert(*bench, chosen);
+  AddBenchIngest(*bench, chosen);
   AddBenchUpserts(*bench, chosen);
   AddBenchChurn(*bench, chosen);
   AddBenchMemory(*bench, chosen);

@@ -8,6 +8,7 @@ namespace isotherm::tool {
 void AddBenchCold(CLI::App& bench, Chosen& chosen);
 void AddBenchWarm(CLI::App& bench, Chosen& chosen);
 void AddBenchInsert(CLI::App& bench, Chosen& chosen);
+void AddBenchIngest(CLI::App& bench, Chosen& chosen);
 void AddBenchUpserts(CLI::App& bench, Chosen& chosen);
 void AddBenchChurn(CLI::App& bench, Chosen& chosen);
 void AddBenchMemory(CLI::App& bench, Chosen& chosen);

@@ -19,7 +19,7 @@ namespace isotherm::tool {
 struct StoreFlags {
   std::string uri;
   std::string profile = "none";
-  std::string cache_dir;
+  std::string cache_dir{};
   std::string branch{};
   std::string as_of{};  // a version or a time; empty: the newest version
 };
