@@ -52,8 +52,9 @@ void TakeContent(const Head& content, const Head& base, Head& next) {
 
 Result<std::vector<VersionInfo>> CollectionImpl::Versions(const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
-  ASSIGN_OR_RETURN(std::vector<VersionName> archived, ListVersions(*path_->store, path_->branch_prefix, context));
+  // Before the list is made: then all versions below are in it.
   std::shared_ptr<const Snapshot> at = snapshot();
+  ASSIGN_OR_RETURN(std::vector<VersionName> archived, ListVersions(*path_->store, path_->branch_prefix, context));
   std::vector<VersionInfo> versions;
   for (const VersionName& version : archived) {
     if (version.version >= at->head.version) break;
@@ -132,12 +133,14 @@ Status CollectionImpl::CreateBranch(std::string_view name, uint64_t version, con
   RETURN_IF_ERROR(CheckBranchName(name));
   if (version == 0) version = snapshot()->head.version;
   ASSIGN_OR_RETURN(std::string lease, TakeLease(branch_, version, kBranchLeaseMs, context));
-  Status created = WriteBranch(name, version, context);
-  RemoveObjects({lease}, context);
+  Status created = WriteBranch(name, version, lease, context);
+  // One that may still come to be needs it.
+  if (created.ok() || created.code() == StatusCode::kAlreadyExists) RemoveObjects({lease}, context);
   return created;
 }
 
-Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, const Context& context) {
+Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, const std::string& lease,
+                                   const Context& context) {
   ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> content, LoadSnapshotAt(*path_, {version, 0}, context));
   CommitLog log(path_->store, path_->env, path_->branch_prefix);
   ASSIGN_OR_RETURN(LoadedHead newest, log.Load(context));
@@ -153,15 +156,31 @@ Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, cons
   std::string object = BranchPrefix(name) + kHeadObject;
   const std::string bytes = EncodeHead(head);
   auto put = path_->store->Put(context, object, bytes, PutCondition::IfAbsent());
-  if (put.ok()) return PutRoutingCopy(head.routing, BranchPrefix(name), context);
-  // The answer may have been lost.
-  ReadRequest request{object, {}, {}};
-  ReadResult read = std::move(path_->store->Read(context, {&request, 1})[0]);
-  if (read.status.ok() && read.data == bytes) return PutRoutingCopy(head.routing, BranchPrefix(name), context);
-  if (put.status().code() == StatusCode::kConflict) {
-    return Status::AlreadyExists("there is a branch '" + std::string(name) + "'");
+  if (!put.ok()) {
+    // The answer may have been lost.
+    ReadRequest request{object, {}, {}};
+    ReadResult read = std::move(path_->store->Read(context, {&request, 1})[0]);
+    if (!read.status.ok() || read.data != bytes) {
+      if (put.status().code() != StatusCode::kConflict) return put.status();
+      return Status::AlreadyExists("there is a branch '" + std::string(name) + "'");
+    }
   }
-  return put.status();
+  RETURN_IF_ERROR(CheckBranchLease(object, lease, context));
+  return PutRoutingCopy(head.routing, BranchPrefix(name), context);
+}
+
+// A vacuum removes leases that have lapsed before it looks for branches: as long as the lease is there after the
+// branch, whoever collects garbage has seen one of them.
+Status CollectionImpl::CheckBranchLease(const std::string& head_object, const std::string& lease,
+                                        const Context& context) {
+  ReadRequest request{lease, {}, {}};
+  Status held = path_->store->Read(context, {&request, 1})[0].status;
+  if (held.ok()) return held;
+  if (held.code() != StatusCode::kNotFound) {
+    return Status::Unknown("the branch is there; whether a vacuum took parts of it can't be told: " + held.ToString());
+  }
+  RETURN_IF_ERROR(path_->store->Delete(context, head_object));
+  return Status::Conflict("making the branch took so long that a vacuum may have removed parts of it; try again");
 }
 
 Result<std::vector<BranchInfo>> CollectionImpl::Branches(const Context& context) {

@@ -36,6 +36,12 @@ Result<std::optional<Head>> FindArchived(BlobStore& store, const std::string& br
     bool fits = wanted.version != 0 ? candidate.version == wanted.version : candidate.commit_ms <= wanted.as_of_ms;
     if (fits && candidate.version <= at_most) found = &candidate;
   }
+  // Of a moment: when the version after it was removed, that may have been the one.
+  auto follows = [&](const VersionName& version) { return version.version == found->version + 1; };
+  if (found != nullptr && wanted.version == 0 && found->version != at_most && found->version + 1 != newest.version &&
+      std::none_of(archived.begin(), archived.end(), follows)) {
+    return std::optional<Head>();
+  }
   if (found != nullptr) {
     ASSIGN_OR_RETURN(Head head, ReadVersion(store, prefix, *found, context));
     return std::optional(std::move(head));

@@ -23,9 +23,12 @@ constexpr int64_t kMaxLosses = 8;
 constexpr int64_t kNsPerMs = 1'000'000;
 // Waiting for one's turn takes longer than such tries.
 constexpr int64_t kShortTryNs = 300'000;
+// What takes longer says nothing of a try: a process stood still.
+constexpr int64_t kLongestTryNs = 10'000'000'000;
 
 // One that was held up by something else says little.
 int64_t Smoothed(int64_t before, int64_t now) {
+  now = std::min(now, kLongestTryNs);
   return before == 0 ? now : before + (std::min(now, 4 * before) - before) / 8;
 }
 

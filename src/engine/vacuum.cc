@@ -18,6 +18,8 @@ constexpr int64_t kBuildMaxAgeMs = 24 * 60 * 60 * 1000;
 constexpr int64_t kClockSkewMs = 5 * 60 * 1000;  // of whoever wrote a lease
 constexpr int kAttempts = 100;
 
+bool Holds(const Lease& lease, int64_t now_ms) { return lease.expires_ms + kClockSkewMs >= now_ms; }
+
 // What one branch keeps.
 struct BranchState {
   std::string name;
@@ -31,6 +33,7 @@ uint64_t OldestKept(const BranchState& branch, const VacuumOptions& options, int
   uint64_t oldest = branch.head.version;
   uint64_t kept = 1;  // the newest
   for (auto version = branch.archived.rbegin(); version != branch.archived.rend(); ++version) {
+    if (version->version >= branch.head.version) continue;  // the newest, kept in advance
     bool young = options.keep_age_ms != 0 && version->commit_ms >= now_ms - options.keep_age_ms;
     if (kept >= options.keep_versions && !young) break;
     oldest = version->version;
@@ -59,11 +62,9 @@ class Garbage {
     return Status::Ok();
   }
 
-  // `branches`: all that there are, listed after the leases.
+  // `leases`: that hold. `branches`: all that there are, listed after the leases.
   Status Protect(const std::vector<BranchState>& branches, const std::map<std::string, Lease>& leases) {
-    for (const auto& [name, lease] : leases) {
-      if (lease.expires_ms + kClockSkewMs >= now_ms_) named_.insert(name);
-    }
+    for (const auto& [name, lease] : leases) named_.insert(name);
     for (const BranchState& branch : branches) RETURN_IF_ERROR(ProtectBranch(branch, leases));
     return Status::Ok();
   }
@@ -94,8 +95,7 @@ class Garbage {
     const uint64_t oldest = options_.dry_run ? OldestKept(branch, options_, now_ms_) : branch.head.oldest_version;
     for (const VersionName& version : branch.archived) {
       bool leased = std::any_of(leases.begin(), leases.end(), [&](const auto& entry) {
-        return entry.second.branch == branch.name && entry.second.version == version.version &&
-               entry.second.expires_ms + kClockSkewMs >= now_ms_;
+        return entry.second.branch == branch.name && entry.second.version == version.version;
       });
       if (version.version < oldest && !leased) {
         ++versions_removed_;
@@ -219,23 +219,27 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
   uint64_t epoch = 0;
   ASSIGN_OR_RETURN(std::vector<BranchInfo> present, Branches(context));
   for (const BranchInfo& branch : present) epoch = std::max(epoch, branch.gc_epoch + 1);
-  std::set<std::string> begun;
   if (!options.dry_run) {
     std::lock_guard write(write_mutex_);
     RETURN_IF_ERROR(BeginEpochHere(options, epoch, report, context));
     RETURN_IF_ERROR(Archive(*snapshot(), context));
-    begun.insert(branch_);
   }
-  // A lease that is gone when they are listed was a branch's in the making: then the branch is there by now.
+  for (const BranchInfo& branch : present) {
+    if (options.dry_run || branch.name == branch_) continue;
+    Status status = BeginEpochOf(*path_, branch.name, options, epoch, now_ms, context);
+    if (status.code() != StatusCode::kNotFound) RETURN_IF_ERROR(status);  // else deleted in this moment
+  }
+  // Leases after all epochs have begun, and branches after the leases. A lease that is gone when they are listed was a
+  // branch's in the making: then the branch is there by now, or whoever makes it finds the lease gone and gives up.
   ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
+  for (auto lease = leases.begin(); lease != leases.end();) {
+    const bool holds = Holds(lease->second, now_ms);
+    if (!holds && !options.dry_run) RETURN_IF_ERROR(store.Delete(context, lease->first));
+    lease = holds ? std::next(lease) : leases.erase(lease);
+  }
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
   std::vector<BranchState> branches;
   for (const std::string& name : names) {
-    if (!options.dry_run && !begun.contains(name)) {
-      Status status = BeginEpochOf(*path_, name, options, epoch, now_ms, context);
-      if (status.code() == StatusCode::kNotFound) continue;  // deleted in this moment
-      RETURN_IF_ERROR(status);
-    }
     auto branch = LoadBranch(store, name, context);
     if (!branch.ok() && branch.status().code() == StatusCode::kNotFound && !name.empty()) continue;
     RETURN_IF_ERROR(branch.status());
