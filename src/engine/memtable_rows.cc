@@ -9,14 +9,13 @@
 
 namespace isotherm {
 
-MemtableRows::~MemtableRows() {
-  for (auto& chunk : chunks_) delete[] chunk.load();
-}
-
 uint32_t MemtableRows::Add(std::shared_ptr<const Row> row, uint64_t sequence) {
   const uint32_t slot = size_.load(std::memory_order_relaxed);
   const uint32_t chunk = ChunkOf(slot);
-  if (slot == ChunkBegin(chunk)) chunks_[chunk].store(new Slot[kFirstChunk << chunk], std::memory_order_release);
+  if (slot == ChunkBegin(chunk)) {
+    memory_of_chunks_[chunk] = std::make_unique<Slot[]>(size_t{kFirstChunk} << chunk);
+    chunks_[chunk].store(memory_of_chunks_[chunk].get(), std::memory_order_release);
+  }
   if (row->expires_at_ms != 0) plain_.store(false, std::memory_order_relaxed);
   bytes_.fetch_add(EncodedRowBytes(*row), std::memory_order_relaxed);
   Slot& at = At(slot);

@@ -34,7 +34,6 @@ struct MemtableOptions {
 class MemtableRows {
  public:
   explicit MemtableRows(const MemtableOptions& options) : options_(options) {}
-  ~MemtableRows();
   MemtableRows(const MemtableRows&) = delete;
   MemtableRows& operator=(const MemtableRows&) = delete;
 
@@ -93,6 +92,7 @@ class MemtableRows {
                    std::vector<Neighbour>* near) const;
 
   const MemtableOptions options_;
+  std::array<std::unique_ptr<Slot[]>, kChunks> memory_of_chunks_;
   std::array<std::atomic<Slot*>, kChunks> chunks_{};
   std::atomic<uint32_t> size_{0};
   std::atomic<bool> plain_{true};

@@ -11,7 +11,9 @@ namespace {
 
 constexpr uint32_t kFewestRows = 2000;
 
-uint64_t BytesOf(const RecentRows& recent) { return recent.rows->bytes() + recent.places.size() * sizeof(RecentRows::Place); }
+uint64_t BytesOf(const RecentRows& recent) {
+  return recent.rows->bytes() + recent.places.size() * sizeof(RecentRows::Place);
+}
 
 uint32_t Find(const Head& head, const std::string& name) {
   for (size_t s = 0; s < head.segments.size(); ++s) {

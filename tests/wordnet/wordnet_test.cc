@@ -86,7 +86,7 @@ struct Means {
 
 // Every query on a handle of its own with empty caches. The store takes a little time for each request, so that
 // requests that are sent together overlap.
-Means ColdStarts(const DataSet& data, const SearchOptions& search) {
+Means ColdStarts(const DataSet& data, const SearchOptions& search, const std::string& branch = {}) {
   auto env = Environment::Default();
   LatencyOptions latency;
   latency.profile = LatencyProfile::Fixed(std::chrono::milliseconds(2));
@@ -99,6 +99,7 @@ Means ColdStarts(const DataSet& data, const SearchOptions& search) {
     context.meter = &meter;
     Options options;
     options.read_only = true;
+    options.branch = branch;
     auto collection = Open(store, options, context);
     EXPECT_TRUE(collection.ok()) << collection.status();
     auto result = (*collection)->Search({&data.queries[q * data.dimension], data.dimension}, search, context);
@@ -157,6 +158,79 @@ TEST(WordNetExcerpt, ColdStartAfterCommitsOfNewRowsTakesTwoWaves) {
   Means means = ColdStarts(changed, {});
   EXPECT_EQ(means.most_waves, 2U);
   EXPECT_NEAR(means.recall * kNearest, 1.0, 1e-9);
+}
+
+// The same rows after a history: half of them compacted, the others by 50 commits; then 5 % are deleted, half of those
+// before another compaction and half after it; then a branch.
+DataSet WithHistory(const DataSet& data) {
+  DataSet out = data;
+  out.store = std::make_shared<MemoryBlobStore>();
+  auto rows_of = Open(data.store);
+  EXPECT_TRUE(rows_of.ok()) << rows_of.status();
+  std::vector<Row> rows;
+  Status scanned = (*rows_of)->Scan([&](Row row) {
+    rows.push_back(std::move(row));
+    return Status::Ok();
+  });
+  EXPECT_TRUE(scanned.ok()) << scanned;
+  Options options;
+  options.create = CreateOptions{static_cast<uint32_t>(data.dimension), Metric::kCosine, KeyType::kInteger, {"group"}};
+  auto writer = Open(out.store, options);
+  EXPECT_TRUE(writer.ok()) << writer.status();
+  const size_t half = rows.size() / 2;
+  const size_t step = (rows.size() - half) / 50;
+  EXPECT_TRUE((*writer)->InsertBatch({rows.begin(), rows.begin() + static_cast<ptrdiff_t>(half)}).ok());
+  EXPECT_TRUE((*writer)->Compact().ok());
+  for (size_t commit = 0; commit < 50; ++commit) {
+    const size_t begin = half + commit * step;
+    const size_t end = commit == 49 ? rows.size() : begin + step;
+    EXPECT_TRUE(
+        (*writer)
+            ->InsertBatch({rows.begin() + static_cast<ptrdiff_t>(begin), rows.begin() + static_cast<ptrdiff_t>(end)})
+            .ok());
+    EXPECT_TRUE((*writer)->Commit().ok());
+  }
+  for (size_t part : {0, 1}) {
+    for (size_t i = part * 20; i < rows.size(); i += 40) EXPECT_TRUE((*writer)->Delete(rows[i].key).ok());
+    EXPECT_TRUE((*writer)->Commit().ok());
+    if (part == 0) {
+      Status compacted = (*writer)->Compact();
+      EXPECT_TRUE(compacted.ok()) << compacted;
+    }
+  }
+  EXPECT_TRUE((*writer)->CreateBranch("later", 0).ok());
+  SearchOptions exact;
+  exact.exact = true;
+  auto answers = (*writer)->BatchSearch(data.queries, exact);
+  EXPECT_TRUE(answers.ok()) << answers.status();
+  out.truth.clear();
+  for (const SearchResult& answer : *answers) {
+    out.truth.emplace_back();
+    for (const Hit& hit : answer.hits) out.truth.back().insert(hit.key.number());
+  }
+  return out;
+}
+
+void ExpectColdStartsAsWithoutHistory(const DataSet& data, double gets, double bytes) {
+  const DataSet changed = WithHistory(data);
+  for (const char* branch : {"", "later"}) {
+    SCOPED_TRACE(std::string("branch '") + branch + "'");
+    Means means = ColdStarts(changed, {}, branch);
+    EXPECT_EQ(means.most_waves, 2U);
+    EXPECT_EQ(means.lists, 0U);
+    EXPECT_LE(means.gets, gets + 2);
+    EXPECT_LE(means.bytes, bytes);
+    EXPECT_GE(means.recall, 0.95);
+  }
+}
+
+TEST(WordNetExcerpt, ColdStartAfterFiftyCommitsDeletionsACompactionAndABranchCostsNoMore) {
+  ExpectColdStartsAsWithoutHistory(Excerpt(), 10.0, 2e6);
+}
+
+TEST(WordNetWhole, ColdStartAfterFiftyCommitsDeletionsACompactionAndABranchCostsNoMore) {
+  WHOLE_OR_SKIP();
+  ExpectColdStartsAsWithoutHistory(*whole, 24.0, 4e6);
 }
 
 TEST(WordNetWhole, ColdStartTakesTwoWaves24RequestsAndFourMegabytesForARecallOf95) {

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/environment.h"
 #include "base/macros.h"
 #include "tools/commands/bench.h"
 #include "tools/commands/distribution.h"
@@ -33,6 +34,8 @@ struct Flags {
   bool compact = true;
   bool json = false;
 };
+
+void Pause(uint64_t ms) { Environment::Default()->clock->SleepUntilNs(NowNs() + static_cast<int64_t>(ms) * 1'000'000); }
 
 struct Measured {
   Distribution ack_ms, ingest_ms, quiet_ms;  // commits; searches meanwhile, and afterwards
@@ -78,7 +81,7 @@ class Ingest {
     for (uint64_t r = 0; r < flags_.readers; ++r) readers.emplace_back([this] { SearchUntilDone(); });
     while (written_ < flags_.rows && failure().ok()) {
       bar.Update(written_);
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      Pause(50);
     }
     for (std::thread& thread : writers) thread.join();
     measured_.took_ns = NowNs() - begin_ns;
@@ -137,7 +140,7 @@ class Ingest {
         std::lock_guard lock(mutex_);
         measured_.ingest_ms.Add(one.Mean());
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(flags_.pause_ms));
+      Pause(flags_.pause_ms);
     }
   }
 
@@ -166,7 +169,7 @@ class Ingest {
       const uint64_t state = now.version + now.compaction_bytes_read + now.unlinked_rows;
       still = state == seen ? still + 1 : 0;
       seen = state;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      Pause(50);
     }
     return Status::Ok();
   }
