@@ -19,7 +19,9 @@ constexpr int64_t kRoomTries = 2;
 constexpr int64_t kIdleTries = 3;
 // Beyond this many there is no order any more, only chance.
 constexpr int64_t kMaxPlace = 32;
-constexpr int64_t kMaxLosses = 8;
+// Those who think that it is their turn, and lost, come apart by a pause of up to so many tries. Longer ones would let
+// room that is left to them pass.
+constexpr int64_t kPauseTries = 2;
 constexpr int64_t kNsPerMs = 1'000'000;
 // Waiting for one's turn takes longer than such tries.
 constexpr int64_t kShortTryNs = 300'000;
@@ -117,7 +119,7 @@ int64_t Turns::WaitUntil(const Head& head, int64_t now_ns, Random& random) {
     // Several may think so: those that have not committed yet, or come from elsewhere.
     if (losses_ < 2 || paused_) return now_ns;
     paused_ = true;
-    const auto span_ns = static_cast<uint64_t>(std::min(losses_, kMaxLosses) * try_ns_);
+    const auto span_ns = static_cast<uint64_t>(kPauseTries * try_ns_);
     return now_ns + static_cast<int64_t>(random.Next() % (span_ns + 1));
   }
   const int64_t idle_ns = seen_ns_ + kIdleTries * (place.turns + (place.commits > 0 ? 1 : 0)) * try_ns_;

@@ -157,7 +157,7 @@ class World {
 constexpr int64_t kRunNs = 400'000 * kMs;
 constexpr size_t kSeeds = 5;
 // No commit takes longer. Room for those whom nobody knows is left every 128 versions; not everybody hits it at once.
-constexpr int64_t kLongestNs = 4 * 128 * kTryNs;
+constexpr int64_t kLongestNs = 2 * 128 * kTryNs;
 
 uint64_t CommitsOfOneAlone() {
   World world(1);
@@ -235,6 +235,20 @@ TEST(Turns, WhoIsLeftAloneSoonGoesAtItsOwnPaceAgain) {
   world.RunUntil(kRunNs);
   EXPECT_GE((world.commits_of(0) - before) * 10, CommitsOfOneAlone() / 2 * 9);
   EXPECT_EQ(world.losses(), losses);
+}
+
+TEST(Turns, NewWritersGetInBesideOneThatNeverPauses) {
+  constexpr int64_t kBeginNs = 50 * kTryNs;
+  for (size_t count : {2, 4, 8, 16}) {
+    for (uint64_t seed = 1; seed <= 2 * kSeeds; ++seed) {
+      SCOPED_TRACE(std::to_string(count) + " writers, seed " + std::to_string(seed));
+      World world(seed);
+      world.Add({});
+      for (size_t w = 1; w < count; ++w) world.Add({.begins_at_ns = kBeginNs});
+      world.RunUntil(kBeginNs + kLongestNs);
+      for (size_t w = 0; w < count; ++w) EXPECT_GT(world.commits_of(w), 0U) << w;
+    }
+  }
 }
 
 }  // namespace
