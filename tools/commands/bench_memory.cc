@@ -104,6 +104,7 @@ class Measurement {
 };
 
 Result<int> Run(const Flags& flags) {
+  GiveBackLargePieces();
   ASSIGN_OR_RETURN(std::vector<Phase> phases, Measurement(flags).Run());
   const uint64_t allowed = (flags.budget_mib + flags.beyond_mib) * kMebibyte;
   bool within = true;

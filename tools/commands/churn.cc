@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t kRowsPerCluster = 1000;
 constexpr uint64_t kQueryGeneration = uint64_t{1} << 40;
-constexpr uint64_t kBlockCacheBytes = 64 << 20;
+constexpr uint64_t kBlockCacheBytes = 16 << 20;  // full after the first turnover
 
 class Run {
  public:
@@ -168,6 +168,9 @@ class Run {
 
 }  // namespace
 
-Result<Churned> Churn(const ChurnOptions& options) { return Run(options).All(); }
+Result<Churned> Churn(const ChurnOptions& options) {
+  GiveBackLargePieces();
+  return Run(options).All();
+}
 
 }  // namespace isotherm::tool

@@ -5,6 +5,10 @@
 #include <fstream>
 #include <string>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace isotherm::tool {
 
 uint64_t AnonymousBytes() {
@@ -15,6 +19,12 @@ uint64_t AnonymousBytes() {
     if (line.starts_with(kName)) return std::stoull(line.substr(kName.size())) * 1024;
   }
   return 0;
+}
+
+void GiveBackLargePieces() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+#endif
 }
 
 MemoryPeak::MemoryPeak()

@@ -12,6 +12,10 @@ namespace isotherm::tool {
 // Of /proc/self/status; 0 where there is none. Pages of files are not in it.
 uint64_t AnonymousBytes();
 
+// What is freed in large pieces goes back to the system at once from here on, so that memory in use is what is seen.
+// glibc otherwise keeps it after a while; MALLOC_MMAP_THRESHOLD_=262144 says the same to any program.
+void GiveBackLargePieces();
+
 // The most of it from Reset to Peak, looked at every few milliseconds.
 class MemoryPeak {
  public:
