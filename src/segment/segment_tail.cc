@@ -21,6 +21,7 @@ std::string EncodeTail(const SegmentSchema& schema, SegmentInfo& info) {
   SegmentInfo inner = info;
   inner.bytes = info.tail.offset;  // of what stands before the tail; the reader of a tail adds the tail itself
   inner.tail = {};
+  inner.tail_crc32c = 0;
   std::string body = EncodeSegmentHeader(schema);
   PutSegmentInfo(body, inner);
   std::string footer;

@@ -1,4 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <utility>
 
 #include "base/macros.h"
 #include "tools/commands/command.h"
@@ -7,6 +10,7 @@
 #include "tools/commands/output.h"
 #include "tools/commands/session.h"
 #include "tools/formats/line_writer.h"
+#include "tools/formats/parquet.h"
 #include "tools/terminal/progress_bar.h"
 #include "tools/terminal/units.h"
 
@@ -14,9 +18,13 @@ namespace isotherm::tool {
 
 namespace {
 
+constexpr char kLines[] = "jsonl";
+constexpr char kParquet[] = "parquet";
+
 struct Flags {
   StoreFlags store;
   std::string file;
+  std::string format;  // empty: by the file's name
   bool sorted = false;
   bool json = false;
 };
@@ -27,10 +35,32 @@ struct Report {
   uint64_t version = 0;
 };
 
+// Where rows go.
+struct Sink {
+  std::function<Status(Row)> append;
+  std::function<Result<uint64_t>()> finish;
+};
+
+Result<Sink> MakeSink(const Flags& flags, const CollectionStats& stats) {
+  const bool by_name = formats::IsParquetFileName(flags.file);
+  if (flags.format.empty() ? by_name : flags.format == kParquet) {
+    ASSIGN_OR_RETURN(auto made, formats::ParquetFile::Create(flags.file, stats.dimension, stats.key_type));
+    std::shared_ptr<formats::ParquetFile> file = std::move(made);
+    return Sink{[file](Row row) { return file->Append(std::move(row)); }, [file] { return file->Finish(); }};
+  }
+  ASSIGN_OR_RETURN(auto made, formats::LineWriter::Create(flags.file));
+  std::shared_ptr<formats::LineWriter> file = std::move(made);
+  return Sink{[file](const Row& row) {
+                RETURN_IF_ERROR(formats::CheckHeldByJson(row.metadata).WithContext("row " + row.key.ToString()));
+                return file->Append(formats::DumpJson(formats::RowToJson(row)));
+              },
+              [file] { return file->Finish(); }};
+}
+
 Result<Report> Export(const Flags& flags) {
   ASSIGN_OR_RETURN(auto collection, OpenToReadAtLength(flags.store));
-  ASSIGN_OR_RETURN(auto file, formats::LineWriter::Create(flags.file));
   const CollectionStats stats = collection->Stats();
+  ASSIGN_OR_RETURN(Sink sink, MakeSink(flags, stats));
   terminal::ProgressBar bar;
   bar.Begin("exporting", stats.rows);
   Report report;
@@ -38,15 +68,14 @@ Result<Report> Export(const Flags& flags) {
   ScanOptions options;
   options.in_key_order = flags.sorted;
   Status scanned = collection->Scan(
-      [&](const Row& row) {
-        RETURN_IF_ERROR(formats::CheckHeldByJson(row.metadata).WithContext("row " + row.key.ToString()));
-        RETURN_IF_ERROR(file->Append(formats::DumpJson(formats::RowToJson(row))));
+      [&](Row row) {
+        RETURN_IF_ERROR(sink.append(std::move(row)));
         bar.Update(++report.rows);
         return Status::Ok();
       },
       options);
   RETURN_IF_ERROR(scanned);
-  ASSIGN_OR_RETURN(report.bytes, file->Finish());
+  ASSIGN_OR_RETURN(report.bytes, sink.finish());
   RETURN_IF_ERROR(collection->Close());
   return report;
 }
@@ -78,16 +107,23 @@ Result<int> Run(const Flags& flags) {
 void AddExport(CLI::App& tool, Chosen& chosen) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command =
-      AddCommand(tool, "export", "Write all rows to a file of JSON lines, which import reads",
+      AddCommand(tool, "export", "Write all rows to a file of JSON lines or Parquet, which import reads",
                  "  isotherm export ./movies movies.jsonl.gz\n"
                  "  isotherm export ./movies monday.jsonl --as-of 2026-03-02T00:00:00Z\n"
+                 "  isotherm export ./movies movies.parquet\n"
                  "  isotherm import ./copy movies.jsonl.gz --create --metric cosine\n\n"
                  "A line a row: key, expires_at_ms, vector, metadata, payload (payload_base64 where it\n"
                  "is no UTF-8), each as far as the row has it. 'import' makes the same rows of them, bit\n"
                  "for bit. The file has its name only when it is whole. Rows are read a few MiB at a\n"
-                 "time, whatever their number.\n");
+                 "time, whatever their number. Softly deleted rows are left out.\n\n"
+                 "Parquet: the columns key, vector, metadata (as JSON), payload, expires_at_ms (a\n"
+                 "moment) and row_version; a null where the row has none. It needs a tool that was built\n"
+                 "with -DISOTHERM_PARQUET=ON, and keys that are UTF-8.\n");
   AddReadCollection(*command, flags->store);
   command->add_option("FILE", flags->file, "The file, compressed if its name ends with .gz")->required();
+  command->add_option("--format", flags->format, "jsonl or parquet (default: by the file's name)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({kLines, kParquet}));
   command->add_flag("--sorted", flags->sorted,
                     "By ascending keys, which holds all rows in memory (default: as stored)");
   AddJson(*command, flags->json);

@@ -141,10 +141,11 @@ Result<int> Run(const Flags& flags) {
 
 void AddFileFlags(CLI::App& command, formats::RowSourceOptions& files) {
   command
-      .add_option("FILE", files.path,
-                  "Vectors (.npy of n x dimension numbers, .fvecs, .bvecs) or JSON lines, also .gz: "
-                  "{\"key\": 7, \"vector\": [0.5, ...], \"metadata\": {...}, \"payload\": \"...\", "
-                  "\"expires_at_ms\": ...}; other fields are metadata too. '-' is standard input")
+      .add_option(
+          "FILE", files.path,
+          "Vectors (.npy of n x dimension numbers, .fvecs, .bvecs), Parquet (.parquet) or JSON lines, also .gz: "
+          "{\"key\": 7, \"vector\": [0.5, ...], \"metadata\": {...}, \"payload\": \"...\", "
+          "\"expires_at_ms\": ...}; other fields are metadata too. '-' is standard input")
       ->required();
   command.add_option("--ids", files.ids, "The keys of the vectors: .npy of integers. Without, rows are numbered")
       ->type_name("FILE.npy");
@@ -197,7 +198,7 @@ void AddImport(CLI::App& tool, Chosen& chosen) {
   command->add_flag("--upsert", flags->upsert, "Replace rows whose keys are there already");
   command->add_option("--batch", flags->batch, "Rows a commit")
       ->type_name("N")
-      ->check(CLI::Range(size_t{1}, size_t{10'000'000}).description(""))
+      ->check(CLI::Range(size_t{1}, kMaxBatchRows).description(""))
       ->capture_default_str();
   command->add_flag("--compact,!--no-compact", flags->compact,
                     "Whether to arrange all rows for searching at the end (default: yes)");

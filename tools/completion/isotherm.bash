@@ -35,6 +35,7 @@ _isotherm() {
       'bench:cold') path='bench cold' ;;
       'bench:warm') path='bench warm' ;;
       'bench:insert') path='bench insert' ;;
+      'bench:ingest') path='bench ingest' ;;
       'bench:upserts') path='bench upserts' ;;
       'bench:churn') path='bench churn' ;;
       'bench:memory') path='bench memory' ;;
@@ -96,6 +97,7 @@ _isotherm() {
     'export:--profile') words='s3 fixed20 none' ;;
     'export:--branch') words='' ;;
     'export:--as-of') words='' ;;
+    'export:--format') words='' ;;
     'stats:--profile') words='s3 fixed20 none' ;;
     'stats:--branch') words='' ;;
     'stats:--as-of') words='' ;;
@@ -156,6 +158,13 @@ _isotherm() {
     'bench insert:--dimension') words='' ;;
     'bench insert:--rows') words='' ;;
     'bench insert:--batch') words='' ;;
+    'bench ingest:--profile') words='s3 fixed20 none' ;;
+    'bench ingest:--dimension') words='' ;;
+    'bench ingest:--rows') words='' ;;
+    'bench ingest:--writers') words='' ;;
+    'bench ingest:--batch') words='' ;;
+    'bench ingest:--readers') words='' ;;
+    'bench ingest:--pause') words='' ;;
     'bench upserts:--dimension') words='' ;;
     'bench upserts:--keys') words='' ;;
     'bench upserts:--upserts') words='' ;;
@@ -188,7 +197,7 @@ _isotherm() {
       'search') words=''; flags='-h --help --profile --branch --as-of --cache-dir --vector --query --row -k --probes --rerank --exact --metadata --payload --explain --out --truth --json' ;;
       'get') words=''; flags='-h --help --profile --branch --as-of --cache-dir --json' ;;
       'scan') words=''; flags='-h --help --profile --branch --as-of --sorted --vector --no-vector --metadata --no-metadata --payload --no-payload --row-version --soft-deleted --limit --json' ;;
-      'export') words=''; flags='-h --help --profile --branch --as-of --sorted --json' ;;
+      'export') words=''; flags='-h --help --profile --branch --as-of --format --sorted --json' ;;
       'stats') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'log') words=''; flags='-h --help --profile --branch -n --json' ;;
       'versions') words=''; flags='-h --help --profile --branch --json' ;;
@@ -206,10 +215,11 @@ _isotherm() {
       'recover') words=''; flags='-h --help --profile --branch --json' ;;
       'ls') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'cp') words=''; flags='-h --help --profile --json' ;;
-      'bench') words='cold warm insert upserts churn memory kernels'; flags='-h --help' ;;
+      'bench') words='cold warm insert ingest upserts churn memory kernels'; flags='-h --help' ;;
       'bench cold') words=''; flags='-h --help --profile --queries --first-row -k --probes --rerank --runs --json' ;;
       'bench warm') words=''; flags='-h --help --profile --cache-dir --queries --count -k --probes --json' ;;
       'bench insert') words=''; flags='-h --help --profile --dimension --rows --batch --compact --json' ;;
+      'bench ingest') words=''; flags='-h --help --profile --dimension --rows --writers --batch --readers --pause --defer --no-compaction --json' ;;
       'bench upserts') words=''; flags='-h --help --dimension --keys --upserts --batch --json' ;;
       'bench churn') words=''; flags='-h --help --profile --dimension --rows --turnovers --batch --queries --every --policy --json' ;;
       'bench memory') words=''; flags='-h --help --profile --dimension --size --memory --beyond --searches --background --json' ;;

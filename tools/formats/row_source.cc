@@ -10,6 +10,7 @@
 #include "tools/formats/line_reader.h"
 #include "tools/formats/matrix_file.h"
 #include "tools/formats/npy.h"
+#include "tools/formats/parquet.h"
 
 namespace isotherm::formats {
 
@@ -252,6 +253,7 @@ class JsonSource : public RowSource {
 }  // namespace
 
 Result<std::unique_ptr<RowSource>> OpenRowSource(const RowSourceOptions& options) {
+  if (IsParquetFileName(options.path)) return OpenParquetSource(options);
   return IsMatrixFileName(options.path) ? MatrixSource::Open(options) : JsonSource::Open(options);
 }
 

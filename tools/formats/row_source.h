@@ -16,7 +16,7 @@ namespace isotherm::formats {
 inline constexpr uint64_t kAllRows = std::numeric_limits<uint64_t>::max();
 
 struct RowSourceOptions {
-  // .npy, .fvecs or .bvecs, else JSON lines (RowFromJson), gzip-compressed or not.
+  // .npy, .fvecs or .bvecs, .parquet, else JSON lines (RowFromJson), gzip-compressed or not.
   std::string path;
   // Beside a file of vectors; empty: none.
   std::string ids;       // .npy of integers: the keys. Without: first_key, first_key + 1, …
