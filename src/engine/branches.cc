@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/macros.h"
+#include "base/planted.h"
 #include "engine/collection_impl.h"
 #include "engine/history.h"
 #include "engine/object_writer.h"
@@ -105,7 +106,7 @@ Status CollectionImpl::Rollback(uint64_t version, const Context& context) {
           return Status::NotFound("version " + std::to_string(version) + " was removed by a vacuum");
         }
         TakeContent(content->WholeHead(), base.head, next);
-        deletions = content->KnownDeletions()->now;
+        if (!Planted(Bug::kRollbackKeepsDeletions)) deletions = content->KnownDeletions()->now;
         next.operation = {Operation::kRollback, "to version " + std::to_string(version), 0, 0, 0, 0};
         return Status::Ok();
       },

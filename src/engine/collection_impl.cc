@@ -4,6 +4,7 @@
 
 #include "base/macros.h"
 #include "base/memory_budget.h"
+#include "base/planted.h"
 #include "cache/cache_metrics.h"
 #include "engine/exact_scan.h"
 #include "engine/search.h"
@@ -97,6 +98,7 @@ ReadView CollectionImpl::View(BufferRows rows, std::span<const Key> keys,
   RenewLease();
   ReadView view;
   view.now_ms = path_->env->clock->WallMs();
+  if (Planted(Bug::kExpiryByOtherClock)) view.now_ms = path_->env->clock->NowNs() / 1'000'000;
   std::shared_lock state(state_mutex_);
   view.snapshot = snapshot_;
   view.recent = recent_.Of(snapshot_->head);
@@ -240,7 +242,8 @@ Status CollectionImpl::BeFresh(const Consistency& consistency, const Context& co
     age_ns = path_->env->clock->NowNs() - newest_at_ns_;
     version = snapshot_->head.version;
   }
-  bool stale = consistency.kind == Consistency::Kind::kStrong ||
+  const bool strong = consistency.kind == Consistency::Kind::kStrong;
+  bool stale = (strong && !(Planted(Bug::kStaleHead) && age_ns < 1000 * kNsPerMs)) ||
                (consistency.kind == Consistency::Kind::kBounded && age_ns > consistency.max_age_ms * kNsPerMs);
   if (stale || version < consistency.at_least_version) {
     RETURN_IF_ERROR(Refresh(context));

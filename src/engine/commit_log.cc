@@ -65,7 +65,7 @@ Status CommitLog::Register(Head& next) {
 
 SwapResult CommitLog::Swap(const LoadedHead& base, Head next, const Context& context) {
   next.version = base.head.version + 1;
-  next.commit_ms = std::max(base.head.commit_ms, env_->clock->WallMs());
+  next.commit_ms = std::max(Planted(Bug::kWallClockOrder) ? 0 : base.head.commit_ms, env_->clock->WallMs());
   if (Status status = Register(next); !status.ok()) return {SwapOutcome::kLost, status, {}};
   // Here it is certain yet that nothing was sent.
   if (Status status = CheckContext(context, *env_->clock, "commit"); !status.ok()) {
@@ -107,6 +107,7 @@ std::optional<SwapResult> CommitLog::Judge(LoadedHead found) {
   if (found.etag == base_etag_) return std::nullopt;
   // A slot that would have this swap's time can't have been taken over before that is an hour old.
   if (slot == nullptr && found.head.commit_ms > next_.commit_ms + kSlotLeaseMs) {
+    if (Planted(Bug::kFencedIsLanded)) return Landed(std::move(found));
     return SwapResult{SwapOutcome::kFenced, {}, std::move(found)};
   }
   return SwapResult{SwapOutcome::kLost, {}, std::move(found)};

@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "base/macros.h"
+#include "base/planted.h"
 #include "engine/collection_impl.h"
 #include "engine/object_names.h"
 #include "engine/object_writer.h"
@@ -118,7 +119,7 @@ Status CollectionImpl::Archive(const Snapshot& base, const Context& context) {
 Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base, const CommitPlan& plan,
                                                            std::vector<NewObject>& last, size_t at_once,
                                                            const Context& context) {
-  if (prepared_ && !plan.with_inline_rows && prepared_->gc_epoch == base.head.gc_epoch &&
+  if (prepared_ && !plan.with_inline_rows && (prepared_->gc_epoch == base.head.gc_epoch || Planted(Bug::kOldEpoch)) &&
       prepared_->rows == plan.segment_rows.size()) {
     return prepared_->segments;
   }
@@ -149,7 +150,12 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
       if (plan.with_inline_rows) new_objects_.push_back(last[i].name);
     }
   }
-  if (!plan.with_inline_rows) prepared_ = PreparedSegments{segments, rows.size(), base.head.gc_epoch};
+  if (!plan.with_inline_rows) {
+    prepared_ = PreparedSegments{segments, rows.size(), base.head.gc_epoch};
+    for (SegmentInfo& segment : prepared_->segments) {
+      if (Planted(Bug::kUploadOrder)) segment.version = base.head.version + 1;
+    }
+  }
   return segments;
 }
 
@@ -171,7 +177,7 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
     }
     size_t first = 0;
     for (SegmentInfo& segment : segments) {
-      segment.version = base.head.version + 1;
+      if (segment.version == 0 || !Planted(Bug::kUploadOrder)) segment.version = base.head.version + 1;
       next.operation.bytes_written += segment.bytes;
       plan.segment_soft.ForEach([&](uint32_t row) {
         if (row >= first && row - first < segment.rows) {

@@ -25,7 +25,7 @@ Status CheckExpectation(const Key& key, const Expectation& expectation, const St
       if (live) return Status::Ok();
       return Status::NotFound("the row of key " + key.ToString() + " that was patched is gone");
     case Expectation::Kind::kVersion:
-      if (live && same) return Status::Ok();
+      if (live && (same || Planted(Bug::kConditionOnce))) return Status::Ok();
       break;
     case Expectation::Kind::kSoftVersion:
       if (soft && same) return Status::Ok();
@@ -151,7 +151,7 @@ std::vector<size_t> StalePatches(std::span<const KeyedChange> changes, std::span
   for (size_t i = 0; i < changes.size(); ++i) {
     const PendingChange& change = changes[i].second;
     bool there = stored[i].state == StoredRow::State::kLive || stored[i].state == StoredRow::State::kExpired;
-    if (change.patch == nullptr || !there) continue;
+    if (change.patch == nullptr || !there || Planted(Bug::kConditionOnce)) continue;
     if (change.expectation.kind == Expectation::Kind::kVersion && change.expectation.version != stored[i].version) {
       stale.push_back(i);
     }

@@ -8,6 +8,7 @@
 #include "base/free_memory.h"
 #include "base/macros.h"
 #include "base/memory_budget.h"
+#include "base/planted.h"
 #include "engine/build_executor.h"
 #include "engine/collection_impl.h"
 #include "engine/compaction_job.h"
@@ -268,7 +269,8 @@ Status CollectionImpl::ReplaceInputs(const RegisteredBuild& registered, const Co
   if (!Extends(deletions, registered.base->KnownDeletions()->now, compacted.inputs)) {
     return Status::Conflict("the collection went back to an older version while it was compacted");
   }
-  DeletionMap rebased = compacted.Rebase(deletions);
+  const bool forgets = Planted(Bug::kDeletionsNotRebased);
+  DeletionMap rebased = compacted.Rebase(forgets ? registered.base->KnownDeletions()->now : deletions);
   for (const SegmentInfo& input : compacted.inputs) deletions.erase(input.name);
   deletions.merge(rebased);
   next.segments = compacted.segments;

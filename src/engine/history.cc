@@ -152,7 +152,8 @@ Result<std::map<std::string, Lease>> ListLeases(BlobStore& store, const Context&
     if (!bytes.ok() && bytes.status().code() != StatusCode::kNotFound) return bytes.status();
     if (!bytes.ok()) continue;
     auto lease = DecodeLease(*bytes);
-    if (lease.ok()) leases.emplace(entry.name, std::move(lease).value());
+    RETURN_IF_ERROR(lease.status().WithContext(entry.name));
+    leases.emplace(entry.name, std::move(lease).value());
   }
   return leases;
 }

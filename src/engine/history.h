@@ -45,7 +45,7 @@ struct Lease {
 };
 std::string EncodeLease(const Lease& lease);
 Result<Lease> DecodeLease(std::string_view bytes);
-// Of those that can't be read, which are of no use to anybody, nothing is said.
+// Corruption when one can't be read: nobody knows what it holds.
 Result<std::map<std::string, Lease>> ListLeases(BlobStore& store, const Context& context);
 
 // Adds the names of the objects that a head needs.

@@ -5,6 +5,7 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
+#include "base/planted.h"
 #include "engine/collection_impl.h"
 #include "engine/history.h"
 #include "engine/object_writer.h"
@@ -90,7 +91,10 @@ class Garbage {
     named_.insert(prefix + kRoutingObject);
     AddReferences(branch.head, named_);
     ++versions_kept_;
-    for (const Build& build : branch.head.builds) oldest_build_epoch_ = std::min(oldest_build_epoch_, build.gc_epoch);
+    for (const Build& build : branch.head.builds) {
+      if (Planted(Bug::kVacuumIgnoresBuilds)) break;
+      oldest_build_epoch_ = std::min(oldest_build_epoch_, build.gc_epoch);
+    }
     lowest_epoch_ = std::min(lowest_epoch_, branch.head.gc_epoch);
     const uint64_t oldest = options_.dry_run ? OldestKept(branch, options_, now_ms_) : branch.head.oldest_version;
     for (const VersionName& version : branch.archived) {
@@ -115,7 +119,7 @@ class Garbage {
   bool MayGo(std::string_view name) const {
     // In a dry run the epoch has not begun: what writers are at work on may be counted.
     if (auto epoch = EpochOfObject(name)) {
-      bool old = options_.dry_run || *epoch < lowest_epoch_;
+      bool old = options_.dry_run || *epoch < lowest_epoch_ || Planted(Bug::kNoEpoch);
       return old && *epoch < oldest_build_epoch_;
     }
     // A routing object's name is its content's: a build may be about to write this very one.
@@ -159,7 +163,7 @@ Result<BranchState> LoadBranch(BlobStore& store, const std::string& name, const 
 
 void BeginEpoch(const BranchState& state, const VacuumOptions& options, uint64_t epoch, int64_t now_ms, Head& next) {
   next.operation = {Operation::kVacuum, "vacuum", 0, 0, 0, 0};
-  next.gc_epoch = std::max(next.gc_epoch + 1, epoch);
+  if (!Planted(Bug::kNoEpoch)) next.gc_epoch = std::max(next.gc_epoch + 1, epoch);
   next.oldest_version = OldestKept(state, options, now_ms);
   std::erase_if(next.builds, [&](const Build& build) { return build.started_ms + kBuildMaxAgeMs < now_ms; });
 }
@@ -233,13 +237,14 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
   // branch's in the making: then the branch is there by now, or whoever makes it finds the lease gone and gives up.
   ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
   for (auto lease = leases.begin(); lease != leases.end();) {
-    const bool holds = Holds(lease->second, now_ms);
+    const bool holds = Holds(lease->second, now_ms) && !Planted(Bug::kVacuumIgnoresLeases);
     if (!holds && !options.dry_run) RETURN_IF_ERROR(store.Delete(context, lease->first));
     lease = holds ? std::next(lease) : leases.erase(lease);
   }
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
   std::vector<BranchState> branches;
   for (const std::string& name : names) {
+    if (name != branch_ && Planted(Bug::kVacuumIgnoresBranches)) continue;
     auto branch = LoadBranch(store, name, context);
     if (!branch.ok() && branch.status().code() == StatusCode::kNotFound && !name.empty()) continue;
     RETURN_IF_ERROR(branch.status());

@@ -26,11 +26,31 @@ void Work(Worker& worker) {
   }
 }
 
+SessionPlan DrawPlan(World& world, Role role, size_t helpers, SplitMix64& random) {
+  SessionPlan plan;
+  plan.role = role;
+  if (role == Role::kWriter && helpers > 0 && random.Below(2) == 0) plan.lanes = 2;
+  std::vector<std::shared_ptr<Line>> lines = world.model().Lines();
+  const Line& line = *lines[random.Below(4) == 0 ? random.Below(lines.size()) : 0];
+  plan.branch = line.branch;
+  if (role != Role::kReader || line.newest() < 2 || random.Below(3) > 0) return plan;
+  const uint64_t oldest = random.Below(4) == 0 ? 1 : line.oldest;
+  const uint64_t version = oldest + random.Below(line.newest() - oldest + 1);
+  const Line::Version* found = line.Find(version);
+  if (random.Below(3) > 0 || found == nullptr) {
+    plan.as_of_version = version;
+  } else {
+    plan.as_of_ms = found->commit_ms + static_cast<int64_t>(random.Below(500));
+  }
+  return plan;
+}
+
 // A handle from its opening to its end, used by up to three tasks.
 void UseCollection(World& world, Process& process, Role role, SplitMix64& random) {
   size_t helpers = random.Below(3);
-  bool two_writers = role == Role::kWriter && helpers > 0 && random.Below(2) == 0;
-  Session session(world, process, role, two_writers ? 2 : 1, random.Next());
+  const SessionPlan plan = DrawPlan(world, role, helpers, random);
+  const bool two_writers = plan.lanes > 1;
+  Session session(world, process, plan, random.Next());
   if (!session.Open().ok()) {
     SleepMs(world, random.Below(1000));
     return;
@@ -113,9 +133,11 @@ void Judge(World& world) {
   SleepMs(world, 600'000);
   Process& judge = world.StartProcess("judge", *world.machines().front());
   judge.Spawn("main", [&world, &judge] {
-    Session session(world, judge, Role::kReader, 1, 0);
-    CheckEnd(session);
-    session.Destroy();
+    for (const auto& line : world.model().Lines()) {
+      Session session(world, judge, {.branch = line->branch}, 0);
+      CheckEnd(session);
+      session.Destroy();
+    }
     judge.over().Set();
   });
   judge.over().Wait();
@@ -139,6 +161,7 @@ void StartActors(World& world) {
   add(Role::kWriter, "writer-", world.settings().writers);
   add(Role::kReader, "reader-", world.settings().readers);
   add(Role::kCompactor, "compactor-", world.settings().compactors);
+  add(Role::kKeeper, "keeper-", world.settings().keepers);
   for (const auto& actor : cast->actors) {
     world.scheduler().Spawn(world.outside(), "start and start again", [cast, &one = *actor] { one.Run(); });
   }

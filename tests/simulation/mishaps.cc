@@ -95,7 +95,7 @@ void Mishaps::JumpClock() {
   world_.faults().Hit(Fault::kClockJump);
   int64_t by_ms = static_cast<int64_t>(random_.Below(6 * kHourMs)) - 3 * kHourMs;
   Note(machine.name, "has its clock moved by " + std::to_string(by_ms) + " ms");
-  machine.wall_offset_ms += by_ms;
+  machine.MoveClock(world_.scheduler().now_ns(), by_ms);
 }
 
 void Mishaps::FillDisk() {

@@ -1,18 +1,19 @@
 #include "tests/simulation/model.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/macros.h"
 #include "base/random.h"
+#include "engine/history.h"
 #include "tests/base/manual_clock.h"
+#include "tests/simulation/process.h"
 
 namespace isotherm::simulation {
 
 namespace {
 
-constexpr char kHead[] = "head";
+constexpr int64_t kLeaseSkewMs = 5 * 60 * 1000;  // that is forgiven
 
 // One thread, no disk, and a clock that stands still: the model's own handle must not touch the run.
 class InlineExecutor : public Executor {
@@ -24,84 +25,34 @@ class InlineExecutor : public Executor {
   size_t Concurrency() const override { return 1; }
 };
 
-bool IsSettled(const Change& change) { return change.told || change.dropped; }
-
-enum class Which : uint8_t { kAccepted, kUnderWay, kBoth };
-
-std::vector<ChangePtr> Pending(const Lane& lane, Which which) {
-  std::vector<ChangePtr> pending;
-  for (size_t i = lane.settled; i < lane.changes.size(); ++i) {
-    const ChangePtr& change = lane.changes[i];
-    bool wanted = which == Which::kBoth || change->accepted == (which == Which::kAccepted);
-    if (wanted && !IsSettled(*change)) pending.push_back(change);
-  }
-  return pending;
+bool SameDeletions(const Head& a, const Head& b) {
+  auto same = [](const DeletionDelta& x, const DeletionDelta& y) {
+    return x.segment == y.segment && x.hard == y.hard && x.soft == y.soft;
+  };
+  return a.deletions.name == b.deletions.name && std::ranges::equal(a.deletion_deltas, b.deletion_deltas, same);
 }
 
-void Trim(Lane& lane) {
-  while (lane.settled < lane.changes.size() && IsSettled(*lane.changes[lane.settled])) ++lane.settled;
-}
-
-// What `state` says of `keys`.
-State Restrict(const State& state, const std::set<Key>& keys) {
-  State part;
-  for (const Key& key : keys) {
-    if (auto found = state.find(key); found != state.end()) part.insert(*found);
-  }
-  return part;
-}
-
-// Whether a read may have seen the version `base` under the first `count` of each lane's changes.
-struct Overlay {
-  std::vector<std::vector<ChangePtr>> lanes;
-  std::vector<size_t> least;  // so many of each lane for certain
-};
-
-State Show(const State& base, uint64_t version, const Overlay& overlay, const std::vector<size_t>& count,
-           bool unsettled) {
-  State shown = base;
-  for (size_t l = 0; l < overlay.lanes.size(); ++l) {
-    for (size_t i = 0; i < count[l]; ++i) {
-      const Change& change = *overlay.lanes[l][i];
-      bool in_base = change.version != 0 && change.version <= version;
-      if (!in_base || unsettled) change.effect(shown);
-    }
-  }
-  return shown;
+bool SameInlineRows(const Head& a, const Head& b) {
+  return std::equal(a.inline_rows.begin(), a.inline_rows.end(), b.inline_rows.begin(), b.inline_rows.end(),
+                    [](const InlineRow& x, const InlineRow& y) {
+                      return x.soft_deleted == y.soft_deleted && x.row == y.row && x.row.version == y.row.version;
+                    });
 }
 
 }  // namespace
-
-std::string DifferenceOf(const State& expected, const State& found) {
-  std::string text;
-  size_t differences = 0;
-  auto add = [&](const char* what, const Key& key) {
-    if (++differences <= 5) text.append(text.empty() ? "" : ", ").append(what).append(" ").append(key.ToString());
-  };
-  for (const auto& [key, row] : expected) {
-    auto other = found.find(key);
-    if (other == found.end()) {
-      add("missing:", key);
-    } else if (other->second != row && *other->second != *row) {
-      add("differs:", key);
-    }
-  }
-  for (const auto& [key, row] : found) {
-    if (!expected.contains(key)) add("too many:", key);
-  }
-  if (differences > 5) text += ", " + std::to_string(differences - 5) + " more";
-  return text;
-}
 
 Model::Model(Scheduler& scheduler, const Cloud& cloud)
     : scheduler_(scheduler),
       cloud_(cloud),
       environment_(std::make_shared<Environment>(Environment{
-          .clock = std::make_shared<ManualClock>(),
+          // Before everything: nothing has expired.
+          .clock = std::make_shared<ManualClock>(1'000'000'000, 0),
           .random = std::make_shared<SeededRandom>(1),
           .executor = std::make_shared<InlineExecutor>(),
           .file_system = nullptr,
-      })) {}
+      })) {
+  lines_[""] = std::make_shared<Line>();
+}
 
 Model::~Model() = default;
 
@@ -111,225 +62,243 @@ void Model::Fail(const std::string& what) {
   scheduler_.trace().Note(scheduler_.now_ns(), "model", failure_);
 }
 
-Handle& Model::AddHandle(std::string name) {
+Handle& Model::AddHandle(const Process& process, const std::string& branch) {
   handles_.push_back(std::make_unique<Handle>());
-  handles_.back()->id = handles_.size();
-  handles_.back()->name = std::move(name);
-  return *handles_.back();
+  Handle& handle = *handles_.back();
+  handle.id = handles_.size();
+  handle.name = process.name();
+  handle.process = &process;
+  handle.line = LineOf(branch);
+  handle.opened_ns = scheduler_.now_ns();
+  return handle;
 }
 
-Result<State> Model::ReadWhole(uint64_t* version) {
+std::vector<std::shared_ptr<Line>> Model::Lines() const {
+  std::vector<std::shared_ptr<Line>> lines;
+  for (const auto& [branch, line] : lines_) {
+    if (!line->gone) lines.push_back(line);
+  }
+  return lines;
+}
+
+std::shared_ptr<Line> Model::LineOf(const std::string& branch) const {
+  auto found = lines_.find(branch);
+  return found == lines_.end() ? nullptr : found->second;
+}
+
+Status Model::ReadRows(Collection& collection, bool soft, State& state) {
+  ScanOptions scan;
+  scan.in_key_order = false;
+  scan.soft_deleted = soft;
+  return collection.Scan(
+      [&](Row row) {
+        Key key = row.key;
+        bool is_new = state.emplace(key, Entry{std::make_shared<const Row>(std::move(row)), soft}).second;
+        return is_new ? Status::Ok() : Status::Internal("key " + key.ToString() + " is there twice");
+      },
+      scan);
+}
+
+Result<State> Model::ReadWhole(const std::string& branch) {
   Options options;
   options.read_only = true;
+  options.branch = branch;
   options.block_cache_bytes = 0;
   options.env = environment_;
   ASSIGN_OR_RETURN(std::unique_ptr<Collection> collection, Open(MakeReadOnlyView(cloud_.objects()), options));
   State state;
-  ScanOptions scan;
-  scan.in_key_order = false;
-  Status twice;
-  RETURN_IF_ERROR(collection->Scan(
-      [&](Row row) {
-        Key key = row.key;
-        bool is_new = state.emplace(key, std::make_shared<const Row>(std::move(row))).second;
-        return is_new ? Status::Ok() : Status::Internal("key " + key.ToString() + " is there twice");
-      },
-      scan));
-  *version = collection->Stats().version;
+  RETURN_IF_ERROR(ReadRows(*collection, /*soft=*/false, state));
+  CollectionStats stats = collection->Stats();
+  if (stats.soft_deleted_rows > 0) RETURN_IF_ERROR(ReadRows(*collection, /*soft=*/true, state));
+  if (stats.rows != LiveRows(state) || stats.soft_deleted_rows != state.size() - LiveRows(state)) {
+    return Status::Internal("it counts " + std::to_string(stats.rows) + " rows and " +
+                            std::to_string(stats.soft_deleted_rows) + " softly deleted ones; there are " +
+                            std::to_string(LiveRows(state)) + " and " + std::to_string(state.size() - LiveRows(state)));
+  }
   return state;
 }
 
 void Model::OnWrite(uint64_t client, const std::string& name, bool deleted) {
-  if (name != kHead || !failure_.empty()) return;
+  if (!failure_.empty()) return;
   Handle& handle = *handles_.at(client - 1);
-  if (deleted) return Fail(handle.name + " deleted the head");
-  uint64_t version = 0;
-  auto now = ReadWhole(&version);
-  std::string title = "version " + std::to_string(versions_.size()) + " by " + handle.name;
-  if (!now.ok()) return Fail(title + " can't be read: " + now.status().ToString());
-  if (version != versions_.size()) return Fail(title + " calls itself " + std::to_string(version));
-  Explain(handle, versions_.back(), *now);
-  versions_.push_back(std::move(*now));
+  if (deleted) return OnDelete(handle, name);
+  if (name.starts_with(kLeasePrefix)) return OnLease(handle, name);
+  if (auto branch = BranchOfHead(name)) OnHead(handle, *branch, name);
 }
 
-// As many of the lane's changes as make `now` of `before`, none or more.
-bool Model::ExplainLane(const Lane& lane, const State& before, const State& now, State& expected) {
-  std::vector<ChangePtr> candidates;
-  std::set<Key> keys;
-  for (const ChangePtr& change : Pending(lane, Which::kBoth)) {
-    if (change->version != 0) continue;
-    candidates.push_back(change);
-    keys.insert(change->keys.begin(), change->keys.end());
-  }
-  State wanted = Restrict(now, keys);
-  State state = Restrict(before, keys);
-  size_t landed = 0;
-  bool found = DifferenceOf(state, wanted).empty();
-  for (size_t n = 1; n <= candidates.size() && candidates[n - 1]->fits(state); ++n) {
-    candidates[n - 1]->effect(state);
-    if (!DifferenceOf(state, wanted).empty()) continue;
-    found = true;
-    landed = n;
-  }
-  if (!found) return false;
-  for (size_t i = 0; i < landed; ++i) {
-    candidates[i]->effect(expected);
-    candidates[i]->version = versions_.size();
-  }
-  return true;
+std::string Model::Title(const Handle& handle, const Line& line) const {
+  return "version " + std::to_string(line.newest() + 1) + (line.branch.empty() ? "" : " of branch " + line.branch) +
+         " by " + handle.name;
 }
 
-void Model::Explain(Handle& handle, const State& before, const State& now) {
-  std::string title = "version " + std::to_string(versions_.size()) + " by " + handle.name;
-  if (handle.committing == 0 && !handle.uncertain && !handle.unsettled && !handle.commits_itself) {
-    if (handle.compacts_itself && DifferenceOf(before, now).empty()) return;
-    return Fail(title + ": nothing of that handle was being committed");
+bool Model::HasSameRows(const Line& line, const Head& head) const {
+  auto before = heads_.find(line.branch);
+  if (before == heads_.end() || line.versions.empty()) return false;
+  auto name_of = [](const SegmentInfo& segment) { return segment.name; };
+  return std::ranges::equal(before->second.segments, head.segments, {}, name_of, name_of) &&
+         SameDeletions(before->second, head) && SameInlineRows(before->second, head);
+}
+
+void Model::OnHead(Handle& handle, const std::string& branch, const std::string& object) {
+  auto head = DecodeHead(*cloud_.objects().find(object)->second.bytes);
+  if (!head.ok()) return Fail(object + " by " + handle.name + " can't be read: " + head.status().ToString());
+  auto found = lines_.find(branch);
+  if (found == lines_.end() || found->second->gone) {
+    OnFirstHead(handle, branch, *head);
+    if (!failure_.empty()) return;
+    found = lines_.find(branch);
   }
-  State expected = before;
-  for (const Lane& lane : handle.lanes) {
-    if (!ExplainLane(lane, before, now, expected)) {
-      return Fail(title +
-                  " is not the version before with pending changes of that handle: " + DifferenceOf(before, now));
+  Line& line = *found->second;
+  const std::string title = Title(handle, line);
+  if (head->version != line.newest() + 1) return Fail(title + " calls itself " + std::to_string(head->version));
+  std::shared_ptr<const State> state;
+  if (HasSameRows(line, *head)) {
+    state = line.versions.back().state;
+  } else {
+    auto now = ReadWhole(branch);
+    if (!now.ok() && line.versions.empty() && !branch.empty()) {
+      // Whoever makes it too late is to find that out, and take it back.
+      line.unchecked = true;
+      line.broken = true;
+      return;
+    }
+    if (!now.ok()) return Fail(title + " can't be read: " + now.status().ToString());
+    // What did not change is kept once.
+    const State* before = line.versions.empty() ? nullptr : line.versions.back().state.get();
+    for (auto& [key, entry] : *now) {
+      if (before == nullptr) break;
+      auto old = before->find(key);
+      if (old == before->end() || old->second.row->version != entry.row->version) continue;
+      if (*old->second.row == *entry.row) entry.row = old->second.row;
+    }
+    state = std::make_shared<const State>(std::move(now).value());
+  }
+  if (!line.unchecked) Explain(handle, line, *head, *state);
+  Append(title, line, *head, std::move(state));
+}
+
+void Model::OnFirstHead(Handle& handle, const std::string& branch, const Head& head) {
+  auto line = std::make_shared<Line>();
+  line->branch = branch;
+  line->first = head.version;
+  // As a branch that was deleted before, by a request that was executed late.
+  line->unchecked = lines_.contains(branch);
+  line->parent = LineOf(head.fork_of);
+  lines_[branch] = line;
+  if (line->unchecked) return;
+  for (const IntentPtr& intent : handle.intents) {
+    if (intent->kind != Intent::Kind::kCreateBranch || intent->branch != branch) continue;
+    const uint64_t least = intent->version == 0 ? intent->base : intent->version;
+    const uint64_t most = intent->version == 0 ? handle.line->newest() : intent->version;
+    if (head.version < least || head.version > most || head.fork_of != handle.line->branch) continue;
+    ++handle.landings[intent->kind];
+    return;
+  }
+  Fail("branch " + branch + " of version " + std::to_string(head.version) + " by " + handle.name +
+       ", which was not asked for that");
+}
+
+void Model::Append(const std::string& title, Line& line, const Head& head, std::shared_ptr<const State> state) {
+  Line::Version version;
+  auto objects = std::make_shared<std::set<std::string>>();
+  AddReferences(head, *objects);
+  for (const std::string& object : *objects) {
+    if (!cloud_.objects().contains(object)) Fail(title + " needs " + object + ", which is not there");
+    needed_[object][line.shared_from_this()] = head.version;
+  }
+  const bool first = line.versions.empty();
+  if (!first && head.commit_ms < line.versions.back().commit_ms) Fail(title + " is older than the one before");
+  if (!line.unchecked) {
+    std::string problem = line.Remember(*state, first ? nullptr : line.versions.back().state.get());
+    if (!problem.empty()) Fail(title + ": " + problem);
+  }
+  version.state = std::move(state);
+  version.objects = std::move(objects);
+  version.commit_ms = head.commit_ms;
+  version.written_ns = scheduler_.now_ns();
+  line.versions.push_back(std::move(version));
+  line.oldest = head.oldest_version;
+  heads_[line.branch] = head;
+  ++versions_;
+}
+
+void Model::OnLease(const Handle& handle, const std::string& name) {
+  auto lease = DecodeLease(*cloud_.objects().find(name)->second.bytes);
+  if (!lease.ok()) return Fail(name + ": " + lease.status().ToString());
+  LeaseRecord record;
+  record.expires_ms = lease->expires_ms;
+  std::shared_ptr<Line> line = LineOf(lease->branch);
+  // Whoever takes it later than that is told so.
+  auto before = leases_.find(name);
+  const bool holds = before != leases_.end() && before->second.objects != nullptr;
+  const bool counts = line != nullptr && !line->gone && !line->unchecked && !released_.contains(name);
+  if (counts && (lease->version >= line->oldest || holds)) {
+    const Line::Version* version = line->Find(lease->version);
+    if (version == nullptr) return Fail(name + ": of version " + std::to_string(lease->version) + ", which never was");
+    if (lease->version >= line->oldest || before->second.objects == version->objects) record.objects = version->objects;
+  }
+  record.owner = handle.id;
+  record.line = std::move(line);
+  leases_[name] = record;
+  if (scheduler_.trace().has_text()) {
+    scheduler_.trace().Note(scheduler_.now_ns(), "model",
+                            name + " is of version " + std::to_string(lease->version) + " of '" + lease->branch + "'" +
+                                (record.objects == nullptr ? ", too late" : ""));
+  }
+}
+
+void Model::OnDelete(Handle& handle, const std::string& name) {
+  const std::string title = handle.name + " deleted " + name;
+  if (auto lease = leases_.find(name); lease != leases_.end()) {
+    if (lease->second.owner != handle.id && Holds(lease->second, handle)) Fail(title + ", which holds");
+    if (lease->second.owner == handle.id) released_.insert(name);
+    leases_.erase(lease);
+    return;
+  }
+  if (auto branch = BranchOfHead(name)) {
+    auto line = LineOf(*branch);
+    if (branch->empty()) return Fail(title);
+    if (line != nullptr) line->gone = true;
+    return;
+  }
+  // The newest version's archive comes and goes.
+  for (const auto& [branch, line] : lines_) {
+    const std::string prefix = BranchPrefix(branch);
+    if (line->gone || line->unchecked || !name.starts_with(prefix)) continue;
+    auto version = ParseVersionName(std::string_view(name).substr(prefix.size()));
+    if (!version || version->version < line->oldest || version->version >= line->newest()) continue;
+    const Line::Version* known = line->Find(version->version);
+    if (known != nullptr && known->commit_ms == version->commit_ms) Fail(title + ", which is to be kept");
+  }
+  if (auto needed = needed_.find(name); needed != needed_.end()) {
+    for (const auto& [line, version] : needed->second) {
+      if (line->gone || line->unchecked || version < line->oldest) continue;
+      Fail(title + ", which version " + std::to_string(version) + " of branch '" + line->branch + "' needs");
     }
   }
-  if (std::string difference = DifferenceOf(expected, now); !difference.empty()) {
-    Fail(title + " changes what that handle was not asked to change: " + difference);
+  for (const auto& [lease, record] : leases_) {
+    if (Holds(record, handle) && record.objects->contains(name)) Fail(title + ", which " + lease + " holds");
   }
+}
+
+bool Model::Holds(const LeaseRecord& lease, const Handle& handle) const {
+  // A branch's versions go with it.
+  if (lease.objects == nullptr || lease.line->gone) return false;
+  return lease.expires_ms + kLeaseSkewMs >= handle.process->WallSince(handle.opened_ns).latest_ms;
 }
 
 void Model::CheckVersion(Handle& handle, uint64_t version, uint64_t least) {
+  if (handle.line->unchecked) return;
+  const uint64_t newest = handle.line->newest();
   std::string title = handle.name + " is at version " + std::to_string(version);
   if (version < handle.version) Fail(title + ", but was at " + std::to_string(handle.version));
-  if (version > newest()) Fail(title + ", but there are only " + std::to_string(newest()));
+  if (version > newest) Fail(title + ", but there are only " + std::to_string(newest));
   if (version < least) Fail(title + ", but " + std::to_string(least) + " was there when it was asked to look");
   handle.version = std::max(handle.version, version);
 }
 
-Moment Model::Begin(const Handle& handle, uint64_t version) const {
-  Moment moment;
-  moment.version = version;
-  moment.discards = handle.discards;
-  for (const Lane& lane : handle.lanes) {
-    moment.accepted.push_back(Pending(lane, Which::kAccepted));
-    moment.under_way.push_back(Pending(lane, Which::kUnderWay));
-    moment.changes.push_back(lane.changes.size());
-  }
-  return moment;
-}
-
-bool Model::Possible(const Handle& handle, const Moment& begin, uint64_t version,
-                     const std::function<bool(const State&)>& allows) const {
-  // What a discard hid at some time in between is not worth telling.
-  if (handle.discards != begin.discards || !failure_.empty()) return true;
-  Overlay overlay{begin.accepted, {}};
-  for (size_t l = 0; l < handle.lanes.size(); ++l) {
-    std::vector<ChangePtr>& lane = overlay.lanes[l];
-    overlay.least.push_back(lane.size());
-    auto add = [&](const ChangePtr& change) {
-      if (!change->dropped) lane.push_back(change);
-    };
-    for (const ChangePtr& change : begin.under_way[l]) add(change);
-    for (size_t i = begin.changes[l]; i < handle.lanes[l].changes.size(); ++i) add(handle.lanes[l].changes[i]);
-  }
-  for (uint64_t v = version; v >= begin.version && v > 0; --v) {
-    for (bool unsettled : {false, true}) {
-      std::vector<size_t> count = overlay.least;
-      while (true) {
-        if (allows(Show(versions_.at(v), v, overlay, count, unsettled))) return true;
-        size_t l = 0;
-        while (l < count.size() && ++count[l] > overlay.lanes[l].size()) {
-          count[l] = overlay.least[l];
-          ++l;
-        }
-        if (l == count.size()) break;
-      }
-    }
-  }
-  return false;
-}
-
-void Model::CheckRead(const Handle& handle, const Moment& begin, uint64_t version, const std::string& what,
-                      const std::function<bool(const State&)>& allows) {
-  if (version > newest() || Possible(handle, begin, version, allows)) return;
-  Fail(handle.name + ": " + what + " is of no state that it may show at versions " + std::to_string(begin.version) +
-       " to " + std::to_string(version));
-}
-
-ChangePtr Model::Propose(Handle& handle, size_t lane, Change change) {
-  handle.lanes.at(lane).changes.push_back(std::make_shared<Change>(std::move(change)));
-  return handle.lanes.at(lane).changes.back();
-}
-
-void Model::Drop(Handle& handle, Change& change) {
-  if (change.version != 0)
-    Fail(handle.name + ": " + change.what + " was refused, but is in version " + std::to_string(change.version));
-  change.dropped = true;
-  for (Lane& lane : handle.lanes) Trim(lane);
-}
-
-void Model::DropPending(Handle& handle) {
-  ++handle.discards;
-  for (Lane& lane : handle.lanes) {
-    for (const ChangePtr& change : Pending(lane, Which::kAccepted)) {
-      (change->version == 0 ? change->dropped : change->told) = true;
-    }
-    Trim(lane);
-  }
-}
-
-std::vector<ChangePtr> Model::PendingSince(const Handle& handle, const Commitment& begin) {
-  std::vector<ChangePtr> pending = begin.accepted;
-  for (size_t l = 0; l < handle.lanes.size(); ++l) {
-    const std::vector<ChangePtr>& under_way = begin.moment.under_way[l];
-    const std::vector<ChangePtr>& all = handle.lanes[l].changes;
-    pending.insert(pending.end(), under_way.begin(), under_way.end());
-    pending.insert(pending.end(), all.begin() + static_cast<ptrdiff_t>(begin.moment.changes[l]), all.end());
-  }
-  return pending;
-}
-
-Model::Commitment Model::BeginCommit(Handle& handle) {
-  Commitment begin;
-  begin.moment = Begin(handle, handle.version);
-  for (const std::vector<ChangePtr>& lane : begin.moment.accepted) {
-    for (const ChangePtr& change : lane) {
-      begin.accepted.push_back(change);
-      if (change->version != 0) begin.landed.push_back(change);
-    }
-  }
-  begin.was_uncertain = handle.uncertain;
-  begin.was_open = handle.uncertain || handle.unsettled;
-  begin.number = ++handle.commits;
-  begin.alone = handle.committing++ == 0;
-  return begin;
-}
-
-void Model::EndCommit(Handle& handle, const Commitment& begin, const Status& status, bool definite) {
-  --handle.committing;
-  if (!definite && !status.ok()) handle.unsettled = true;
-  if (status.code() == StatusCode::kUnknown) {
-    handle.uncertain = handle.uncertain || definite;
-    return;
-  }
-  handle.uncertain = false;
-  if (status.ok()) {
-    for (const ChangePtr& change : begin.accepted) {
-      if (change->version == 0 && !change->dropped) {
-        Fail(handle.name + ": a commit was acknowledged, but no version has '" + change->what + "'");
-      }
-      change->told = true;
-    }
-    for (Lane& lane : handle.lanes) Trim(lane);
-    handle.unsettled = false;
-    return;
-  }
-  if (!definite || begin.was_uncertain || handle.commits_itself || !Alone(handle, begin)) return;
-  for (const ChangePtr& change : begin.accepted) {
-    bool before = std::find(begin.landed.begin(), begin.landed.end(), change) != begin.landed.end();
-    if (change->version == 0 || before) continue;
-    Fail(handle.name + ": a commit failed with " + status.ToString() + ", but '" + change->what + "' is in version " +
-         std::to_string(change->version));
-  }
+bool Model::MayBeRemoved(const Handle& handle, uint64_t version) const {
+  return handle.line->gone || handle.line->unchecked || version < handle.line->oldest;
 }
 
 }  // namespace isotherm::simulation

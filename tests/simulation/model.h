@@ -3,7 +3,8 @@
 // The model learns of a version at the moment in which its head is put into the store: it reads the whole of it,
 // through a handle of its own on what the store holds then. What it finds must be the version before with exactly such
 // changes as the writer had been asked for and had been asked to commit. So the state of every version is known from
-// then on, and every other reader's answers are held against it.
+// then on, and every other reader's answers are held against it. Nothing that a version needs may be deleted as long as
+// that version was promised to stay.
 #pragma once
 
 #include <cstdint>
@@ -15,65 +16,19 @@
 
 #include "isotherm/isotherm.h"
 #include "tests/simulation/cloud.h"
+#include "tests/simulation/line.h"
+#include "tests/simulation/pending.h"
 #include "tests/simulation/scheduler.h"
 
 namespace isotherm::simulation {
 
-using RowPtr = std::shared_ptr<const Row>;
-using State = std::map<Key, RowPtr>;
-// "" when they are the same.
-std::string DifferenceOf(const State& expected, const State& found);
-
-// A change that a handle was asked for: of one call, whole or not at all.
-struct Change {
-  std::string what;       // "insert 3, 4"
-  std::vector<Key> keys;  // all that it may touch
-  std::function<void(State&)> effect;
-  std::function<bool(const State&)> fits;  // whether it may be committed on this version
-  bool accepted = false;                   // the call returned ok: it is pending. Before: it may be pending
-  bool dropped = false;                    // refused or discarded: it never will be committed
-  uint64_t version = 0;                    // that has it; 0: none yet
-  bool told = false;                       // a Commit said so
+// What a call may have seen.
+struct Seen {
+  const State& state;
+  const std::set<Key>& pending;  // keys with changes of the handle's own
+  int64_t now_ms = 0;
 };
-using ChangePtr = std::shared_ptr<Change>;
-
-// The changes of one task, in order. Tasks that share a handle touch different keys, so that their order does not
-// matter.
-struct Lane {
-  std::vector<ChangePtr> changes;
-  size_t settled = 0;  // so many of the first are told or dropped
-};
-
-// An open collection.
-struct Handle {
-  uint64_t id = 0;  // of its store's client
-  std::string name;
-  std::vector<Lane> lanes{1};
-  uint64_t version = 0;  // the newest that it was seen at
-  uint64_t discards = 0;
-  // Calls that may commit: how many there were, and how many have not returned. One whose process dies never does.
-  uint64_t commits = 0;
-  uint64_t committing = 0;
-  // A Commit's outcome is open: it may still happen.
-  bool uncertain = false;
-  // Something else may still be committed, though no call is under way: what a failed compaction leaves behind.
-  bool unsettled = false;
-  // It commits by itself when it has much pending.
-  bool commits_itself = false;
-  // It compacts in the background.
-  bool compacts_itself = false;
-  bool closed = false;
-};
-
-// What a handle shows: one version, and over it what the handle has pending.
-struct Moment {
-  uint64_t version = 0;
-  // By lane: what was pending then, and how many of the lane's changes there were.
-  std::vector<std::vector<ChangePtr>> accepted;
-  std::vector<std::vector<ChangePtr>> under_way;
-  std::vector<size_t> changes;
-  uint64_t discards = 0;
-};
+using Allows = std::function<bool(const Seen&)>;
 
 class Model {
  public:
@@ -84,12 +39,17 @@ class Model {
   const std::string& failure() const { return failure_; }
   void Fail(const std::string& what);
 
-  Handle& AddHandle(std::string name);
+  // `branch`: which must be there, or the main one.
+  Handle& AddHandle(const Process& process, const std::string& branch);
   // For Cloud::SetHook.
   void OnWrite(uint64_t client, const std::string& name, bool deleted);
 
-  uint64_t newest() const { return versions_.size() - 1; }  // 0: there is no collection yet
-  const State& StateAt(uint64_t version) const { return versions_.at(version); }
+  // Branches that are there, the main one first.
+  std::vector<std::shared_ptr<Line>> Lines() const;
+  // Null: there is no such branch.
+  std::shared_ptr<Line> LineOf(const std::string& branch) const;
+  uint64_t newest() const { return LineOf("")->newest(); }  // 0: there is no collection yet
+  uint64_t versions() const { return versions_; }           // of all branches
 
   // A handle says that it is at `version`. It never goes back, and is at least at `least`.
   void CheckVersion(Handle& handle, uint64_t version, uint64_t least = 0);
@@ -98,16 +58,15 @@ class Model {
   // state. `what` is for the message.
   Moment Begin(const Handle& handle, uint64_t version) const;
   void CheckRead(const Handle& handle, const Moment& begin, uint64_t version, const std::string& what,
-                 const std::function<bool(const State&)>& allows);
+                 const Allows& allows);
   // Whether there is such a moment.
-  bool Possible(const Handle& handle, const Moment& begin, uint64_t version,
-                const std::function<bool(const State&)>& allows) const;
-  // `change` has its first four fields.
+  bool Possible(const Handle& handle, const Moment& begin, uint64_t version, const Allows& allows) const;
+
+  // `change` has its first fields, up to `base`.
   ChangePtr Propose(Handle& handle, size_t lane, Change change);
-  void Accept(Change& change) { change.accepted = true; }
   void Drop(Handle& handle, Change& change);
-  // DiscardPending was ok.
-  void DropPending(Handle& handle);
+  // DiscardPending was ok, which was called at `begin`.
+  void DropPending(Handle& handle, const Moment& begin);
 
   // Around every call that may commit. `all` of what was accepted when it began is committed when it says ok.
   struct Commitment {
@@ -128,16 +87,58 @@ class Model {
   static bool Alone(const Handle& handle, const Commitment& begin) {
     return begin.alone && handle.commits == begin.number;
   }
+  // Whether what was pending may have been refused: something else happened to its rows.
+  bool MayBeRefused(const Handle& handle, const Commitment& begin) const;
+
+  // Around every call that changes the head but no row by itself.
+  IntentPtr BeginIntent(Handle& handle, Intent intent);
+  void EndIntent(Handle& handle, Intent& intent, const Status& status);
+
+  // A version of the handle's branch that may not be there any more, although a lease holds nothing of it.
+  bool MayBeRemoved(const Handle& handle, uint64_t version) const;
 
  private:
-  Result<State> ReadWhole(uint64_t* version);
-  void Explain(Handle& handle, const State& before, const State& now);
-  bool ExplainLane(const Lane& lane, const State& before, const State& now, State& expected);
+  struct LeaseRecord {
+    uint64_t owner = 0;
+    std::shared_ptr<Line> line;
+    std::shared_ptr<const std::set<std::string>> objects;  // null: of a version that was not promised to stay
+    int64_t expires_ms = 0;
+  };
+
+  Result<State> ReadWhole(const std::string& branch);
+  Status ReadRows(Collection& collection, bool soft, State& state);
+  void OnHead(Handle& handle, const std::string& branch, const std::string& object);
+  void OnFirstHead(Handle& handle, const std::string& branch, const Head& head);
+  void OnLease(const Handle& handle, const std::string& name);
+  // Whether a lease keeps what it names from `handle`, as far as that one's clock may have come.
+  bool Holds(const LeaseRecord& lease, const Handle& handle) const;
+  void OnDelete(Handle& handle, const std::string& name);
+  bool MakesADifference(const Handle& handle, const Change& change) const;
+  void NoteState(const Handle& handle, uint64_t version) const;
+  std::string Title(const Handle& handle, const Line& line) const;
+  // The newest version's, where that has the same rows for certain.
+  bool HasSameRows(const Line& line, const Head& head) const;
+  void Append(const std::string& title, Line& line, const Head& head, std::shared_ptr<const State> state);
+
+  // What a new version may be.
+  void Explain(Handle& handle, const Line& line, const Head& head, const State& now);
+  std::string ExplainCommit(Handle& handle, const Line& line, const State& before, const State& now);
+  bool ExplainLane(const Handle& handle, const Lane& lane, uint64_t version, const State& before, const State& now,
+                   State& expected);
+  std::string ExplainVacuum(Handle& handle, const Line& line, const Head& head, const State& before, const State& now);
+  std::string ExplainRollback(Handle& handle, const Line& line, const State& now);
+  std::string ExplainFastForward(Handle& handle, const Line& line, const State& now);
 
   Scheduler& scheduler_;
   const Cloud& cloud_;
   std::shared_ptr<Environment> environment_;  // of its own handle
-  std::vector<State> versions_{1};            // [0] is no version
+  std::map<std::string, std::shared_ptr<Line>> lines_;
+  std::map<std::string, Head> heads_;  // by branch
+  // By the name of an object: for each branch the newest version that needs it.
+  std::map<std::string, std::map<std::shared_ptr<Line>, uint64_t>> needed_;
+  std::map<std::string, LeaseRecord> leases_;
+  std::set<std::string> released_;  // leases, by who took them: what a late request puts again holds nothing
+  uint64_t versions_ = 0;
   std::vector<std::unique_ptr<Handle>> handles_;
   std::string failure_;
 };

@@ -4,13 +4,27 @@ namespace isotherm::simulation {
 
 const std::vector<Operation>& Operations() {
   static const std::vector<Operation> operations{
-      {"insert", {30, 0, 4}, false, Insert},      {"insert bad rows", {1, 1, 0}, false, InsertBad},
-      {"commit", {24, 1, 2}, false, Commit},      {"discard", {1, 0, 1}, false, Discard},
-      {"compact", {1, 0, 14}, false, Compact},    {"close", {2, 3, 1}, true, Close},
-      {"get", {12, 16, 2}, false, Get},           {"contains", {4, 6, 0}, false, Contains},
-      {"scan", {4, 10, 2}, false, Scan},          {"exact search", {6, 14, 2}, false, SearchExactly},
-      {"search", {3, 8, 1}, false, SearchByCode}, {"refresh", {5, 20, 6}, false, Refresh},
-      {"verify", {0, 1, 1}, false, Verify},
+      {"write", {36, 0, 4, 4}, false, WriteRows},
+      {"write bad rows", {1, 1, 0, 0}, false, WriteBadRows},
+      {"commit", {24, 1, 2, 3}, false, CommitRows},
+      {"discard", {1, 0, 1, 1}, false, Discard},
+      {"compact", {1, 0, 14, 0}, false, Compact},
+      {"close", {2, 3, 1, 1}, true, Close},
+      {"get", {12, 16, 2, 1}, false, Get},
+      {"contains", {4, 6, 0, 0}, false, Contains},
+      {"scan", {4, 10, 2, 2}, false, Scan},
+      {"scan of softly deleted rows", {1, 3, 0, 0}, false, ScanSoftlyDeleted},
+      {"exact search", {6, 14, 2, 1}, false, SearchExactly},
+      {"search", {3, 8, 1, 0}, false, SearchByCode},
+      {"refresh", {5, 20, 6, 4}, false, Refresh},
+      {"verify", {0, 1, 1, 1}, false, Verify},
+      {"versions", {0, 2, 0, 3}, false, ListVersions},
+      {"rollback", {0, 0, 0, 3}, false, Rollback},
+      {"vacuum", {0, 0, 1, 6}, false, Vacuum},
+      {"create branch", {0, 0, 0, 3}, false, CreateBranch},
+      {"delete branch", {0, 0, 0, 2}, false, DeleteBranch},
+      {"fast-forward", {0, 0, 0, 1}, false, FastForward},
+      {"branch and return", {0, 0, 0, 3}, true, BranchAndReturn},
   };
   return operations;
 }
@@ -53,6 +67,9 @@ Row MakeRow(Worker& worker, uint64_t key) {
   }
   row.metadata["n"] = static_cast<int64_t>(random.Below(1000));
   row.metadata["by"] = worker.session.handle().name;
+  if (random.Below(6) == 0) {
+    row.expires_at_ms = worker.session.process().WallMs() + static_cast<int64_t>(random.Below(40'000)) - 1000;
+  }
   row.payload.assign(random.Below(8) == 0 ? random.Below(1500) : random.Below(20),
                      static_cast<char>('a' + random.Below(26)));
   return row;

@@ -20,8 +20,8 @@ struct Worker {
 
 struct Operation {
   const char* name;
-  // How often by a writer, a reader and a compactor (see Role), compared with the others of its column; 0: never.
-  std::array<unsigned, 3> weights;
+  // How often by each Role, compared with the others of its column; 0: never.
+  std::array<unsigned, 4> weights;
   bool main_only;  // no other task may use the handle's end
   void (*run)(Worker&);
 };
@@ -31,18 +31,28 @@ const std::vector<Operation>& Operations();
 const Operation& ChooseOperation(Worker& worker);
 
 // Groups of them, by what they check.
-void Insert(Worker& worker);
-void InsertBad(Worker& worker);
-void Commit(Worker& worker);
+void WriteRows(Worker& worker);
+void WriteBadRows(Worker& worker);
+void CommitRows(Worker& worker);
 void Discard(Worker& worker);
 void Compact(Worker& worker);
 void Close(Worker& worker);
 // At the end of the run, when nothing goes wrong any more: whatever is pending can be committed, and the handle closed.
 void Finish(Worker& worker);
 
+void Rollback(Worker& worker);
+void Vacuum(Worker& worker);
+void CreateBranch(Worker& worker);
+void DeleteBranch(Worker& worker);
+void FastForward(Worker& worker);
+// A branch that is made, written to by a handle of its own, and followed.
+void BranchAndReturn(Worker& worker);
+void ListVersions(Worker& worker);
+
 void Get(Worker& worker);
 void Contains(Worker& worker);
 void Scan(Worker& worker);
+void ScanSoftlyDeleted(Worker& worker);
 void SearchExactly(Worker& worker);
 void SearchByCode(Worker& worker);
 void Refresh(Worker& worker);
@@ -50,7 +60,11 @@ void Verify(Worker& worker);
 // By a new reader, after everything: the newest version is clean, and is what the model says.
 void CheckEnd(Session& session);
 
-// A row like any of this run.
+// Around a call that may commit: what it may fail with, and whether it may this time. `version`: when it began.
+void JudgeCommit(Session& session, const Model::Commitment& begin, const Status& status, uint64_t version,
+                 bool definite);
+
+// A row like any of this run; some of them expire.
 Row MakeRow(Worker& worker, uint64_t key);
 // A key that may be there: some that all writers want, some that one writer made.
 uint64_t AnyKey(Worker& worker);

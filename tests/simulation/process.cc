@@ -16,9 +16,7 @@ class ProcessClock : public Clock {
  public:
   explicit ProcessClock(Process& process) : process_(process) {}
   int64_t NowNs() override { return process_.scheduler().now_ns(); }
-  int64_t WallMs() override {
-    return kEpochMs + process_.scheduler().now_ns() / 1'000'000 + process_.machine().wall_offset_ms;
-  }
+  int64_t WallMs() override { return process_.WallMs(); }
   void SleepUntilNs(int64_t monotonic_ns) override { process_.scheduler().SleepUntilNs(monotonic_ns); }
 
  private:
@@ -84,6 +82,22 @@ Process::Process(std::string name, Machine& machine, Scheduler& scheduler, Fault
 }
 
 Process::~Process() = default;
+
+int64_t Process::WallMs() const {
+  return kEpochMs + scheduler_.now_ns() / 1'000'000 + machine_.wall_offset_ms + wall_offset_ms_;
+}
+
+WallRange Process::WallSince(int64_t begin_ns) const {
+  int64_t least = machine_.wall_offset_ms;
+  int64_t most = machine_.wall_offset_ms;
+  for (const auto& [until_ns, offset_ms] : machine_.former_offsets_ms) {
+    if (until_ns < begin_ns) continue;
+    least = std::min(least, offset_ms);
+    most = std::max(most, offset_ms);
+  }
+  const int64_t base_ms = kEpochMs + wall_offset_ms_;
+  return {base_ms + begin_ns / 1'000'000 + least, base_ms + scheduler_.now_ns() / 1'000'000 + most};
+}
 
 void Process::Kill() {
   if (!alive_) return;

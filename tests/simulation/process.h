@@ -5,11 +5,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/environment.h"
 #include "tests/base/simulated_file_system.h"
 #include "tests/simulation/faults.h"
 #include "tests/simulation/scheduler.h"
+#include "tests/simulation/state.h"
 
 namespace isotherm::simulation {
 
@@ -17,7 +20,13 @@ struct Machine {
   std::string name;
   std::shared_ptr<SimulatedFileSystem> disk = std::make_shared<SimulatedFileSystem>();
   int64_t wall_offset_ms = 0;
-  bool disk_is_full = false;
+  // When the wall clock was moved, and from what.
+  std::vector<std::pair<int64_t, int64_t>> former_offsets_ms{};
+
+  void MoveClock(int64_t now_ns, int64_t by_ms) {
+    former_offsets_ms.emplace_back(now_ns, wall_offset_ms);
+    wall_offset_ms += by_ms;
+  }
 };
 
 // Lives until the end of the run, as its tasks do: a process that was killed winds down by itself, as every call to its
@@ -48,6 +57,12 @@ class Process {
     scheduler_.Spawn(group_, std::move(task), std::move(body));
   }
 
+  // Its own wall clock, which may differ from that of others on the machine.
+  int64_t WallMs() const;
+  // All that it may have shown since then.
+  WallRange WallSince(int64_t begin_ns) const;
+  void SkewClock(int64_t by_ms) { wall_offset_ms_ = by_ms; }
+
   // Of everything that its local disk refused it.
   uint64_t disk_failures() const { return disk_failures_; }
 
@@ -61,6 +76,7 @@ class Process {
   Event over_;
   bool alive_ = true;
   uint64_t disk_failures_ = 0;
+  int64_t wall_offset_ms_ = 0;
   uint64_t last_lock_ = 0;
   std::map<uint64_t, std::shared_ptr<std::unique_ptr<FileLock>>> locks_;
   std::shared_ptr<Environment> environment_;

@@ -12,11 +12,22 @@
 
 namespace isotherm::simulation {
 
-enum class Role : uint8_t { kWriter, kReader, kCompactor };
+enum class Role : uint8_t { kWriter, kReader, kCompactor, kKeeper };  // the last one: of versions and branches
+
+// How a collection is opened.
+struct SessionPlan {
+  Role role = Role::kReader;
+  size_t lanes = 1;
+  std::string branch;
+  uint64_t as_of_version = 0;
+  int64_t as_of_ms = 0;
+
+  bool in_the_past() const { return as_of_version != 0 || as_of_ms != 0; }
+};
 
 class Session {
  public:
-  Session(World& world, Process& process, Role role, size_t lanes, uint64_t seed);
+  Session(World& world, Process& process, const SessionPlan& plan, uint64_t seed);
   ~Session();
 
   // Another one after it failed is another handle.
@@ -25,9 +36,11 @@ class Session {
   World& world() { return world_; }
   Model& model() { return world_.model(); }
   Process& process() { return process_; }
-  Role role() const { return role_; }
+  Role role() const { return plan_.role; }
+  bool read_only() const { return options_.read_only; }
   const Options& options() const { return options_; }
   Handle& handle() { return *handle_; }
+  Line& line() { return *handle_->line; }
   SimStore& store() { return *store_; }
   Collection& collection() { return *collection_; }
   bool is_open() const { return collection_ != nullptr; }
@@ -50,9 +63,12 @@ class Session {
  private:
   friend class Call;
 
+  uint64_t VersionInUse();
+  void CheckOpened(uint64_t newest_before, uint64_t as_of_before);
+
   World& world_;
   Process& process_;
-  const Role role_;
+  const SessionPlan plan_;
   SplitMix64 random_;
   Options options_;
   Handle* handle_;
@@ -60,16 +76,20 @@ class Session {
   std::unique_ptr<Collection> collection_;
   // Of what could explain an error: as it was when the first of the calls that are under way began.
   int calls_ = 0;
+  uint64_t version_before_ = 0;
   uint64_t failures_before_ = 0;
   uint64_t damaged_reads_before_ = 0;
   uint64_t disk_failures_before_ = 0;
   bool limited_ = false;  // one of them has a deadline or can be cancelled
 };
 
+// Whether a call may leave something open.
+enum class CallEffect : uint8_t { kReads, kCommits };
+
 // From before a call of the collection to after it.
 class Call {
  public:
-  Call(Session& session, std::string name, SplitMix64& random);
+  Call(Session& session, std::string name, SplitMix64& random, CallEffect effect = CallEffect::kReads);
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -81,10 +101,10 @@ class Call {
 
  private:
   bool IsExplained(StatusCode code) const;
-  bool Commits() const;
 
   Session& session_;
   const std::string name_;
+  const bool commits_;
   Context context_;
   std::shared_ptr<CancelToken> token_;
 };

@@ -111,7 +111,10 @@ void SimStore::Deliver(const FlightPtr& flight, int64_t arrival_ns, int64_t answ
   process_.scheduler().At(arrival_ns, [this, flight, answer_ns, damaged, execute = std::move(execute)] {
     flight->answer = execute();
     Note(*flight, flight->answer.status.ToString());
-    if (damaged && !flight->answer.read.data.empty()) Damage(flight->answer.read.data);
+    if (damaged && !flight->answer.read.data.empty()) {
+      Damage(flight->answer.read.data);
+      flight->damaged = true;
+    }
     process_.scheduler().At(answer_ns, [this, flight] {
       flight->answered = true;
       process_.scheduler().WakeAll(flight.get());
@@ -133,7 +136,6 @@ void SimStore::Lose(const FlightPtr& flight, int64_t when_ns) {
 void SimStore::Damage(std::string& data) {
   SplitMix64& random = process_.faults().random();
   process_.faults().Hit(Fault::kDamagedRead);
-  ++damaged_reads_;
   if (random.Below(4) == 0) {
     data.resize(random.Below(data.size()));
     return;
@@ -160,6 +162,7 @@ SimStore::Answer SimStore::Await(const Context& context, Flight& flight) {
     process_.scheduler().Wait(&flight, until_ns);
   }
   if (!process_.alive()) return {Dead(), {}, {}, {}};
+  if (flight.damaged) ++damaged_reads_;
   StatusCode code = flight.answer.status.code();
   if (code == StatusCode::kUnavailable || code == StatusCode::kUnknown) ++failures_;
   return std::move(flight.answer);

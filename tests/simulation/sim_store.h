@@ -53,6 +53,7 @@ class SimStore : public BlobStore {
     std::string what;  // "put head"
     bool conditional = false;
     bool answered = false;
+    bool damaged = false;
     Answer answer;
   };
   using FlightPtr = std::shared_ptr<Flight>;

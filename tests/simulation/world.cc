@@ -17,6 +17,14 @@ Settings Settings::Of(uint64_t seed) {
   settings.writers = 2 + random.Below(2);
   settings.readers = 1 + random.Below(2);
   settings.compactors = random.Below(3) == 0 ? 0 : 1;
+  settings.keepers = random.Below(4) == 0 ? 0 : 1;
+  settings.background_compaction = random.Below(2) == 0;
+  switch (random.Below(4)) {
+    case 0: break;
+    case 1: settings.compaction_policy = SizeTieredCompaction({.threshold = 2}); break;
+    case 2: settings.compaction_policy = SizeTieredCompaction({.threshold = 3, .dead_share = 0.1}); break;
+    default: settings.compaction_policy = LeveledCompaction(); break;
+  }
   settings.with_retries = random.Below(2) == 0;
   settings.unavailable_is_definite = settings.with_retries || random.Below(2) == 0;
   settings.etags_by_content = random.Below(2) == 0;
@@ -52,7 +60,17 @@ World::~World() = default;
 
 Process& World::StartProcess(const std::string& name, Machine& machine) {
   processes_.push_back(std::make_unique<Process>(name, machine, scheduler_, faults_, random_.Next()));
+  // Its own clock is wrong too, by seconds: as if it had been set between two of its readings.
+  if (faults_.enabled(Fault::kClockSkew) && random_.Below(2) == 0) {
+    processes_.back()->SkewClock(static_cast<int64_t>(random_.Below(20'000)) - 10'000);
+    faults_.Hit(Fault::kClockSkew);
+  }
   return *processes_.back();
+}
+
+std::string World::NewBranchName() {
+  if (model_.LineOf("branch" + std::to_string(branches_)) != nullptr || random_.Below(4) == 0) ++branches_;
+  return "branch" + std::to_string(branches_);
 }
 
 std::shared_ptr<SimStore> World::Connect(Process& process, const Handle& handle) {

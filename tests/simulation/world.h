@@ -26,7 +26,9 @@ struct Settings {
   uint64_t memtable_bytes = 0;
   uint64_t min_rows_for_cells = 0;
   uint64_t shared_keys = 0;  // those that all writers want
-  uint64_t writers = 0, readers = 0, compactors = 0;
+  uint64_t writers = 0, readers = 0, compactors = 0, keepers = 0;
+  bool background_compaction = false;
+  std::shared_ptr<const CompactionPolicy> compaction_policy;
   bool with_retries = false;             // a RetryBlobStore over the way to the store
   bool unavailable_is_definite = false;  // see SimStoreOptions
   bool etags_by_content = false;
@@ -68,6 +70,9 @@ class World {
   uint64_t calls() const { return calls_; }
   uint64_t request_count() const;
 
+  // For branches that somebody wants to make: never two of one name, but for two who want one at the same time.
+  std::string NewBranchName();
+
   // Enough was done: everybody finishes.
   bool stopping() const { return stopping_ || !model_.failure().empty(); }
   void Stop() { stopping_ = true; }
@@ -87,6 +92,7 @@ class World {
   uint64_t calls_ = 0;
   std::map<std::string, uint64_t> operations_;
   bool stopping_ = false;
+  uint64_t branches_ = 0;
 };
 
 }  // namespace isotherm::simulation

@@ -17,10 +17,28 @@ namespace simulation {
 
 const std::vector<PlantedBug>& PlantedBugs() {
   static const std::vector<PlantedBug> bugs{
-      {Bug::kConflictIsLanded, "ConflictIsLanded"}, {Bug::kOldCommitIsThis, "OldCommitIsThis"},
-      {Bug::kOwnCommitIsLost, "OwnCommitIsLost"},   {Bug::kConflictIsSuccess, "ConflictIsSuccess"},
-      {Bug::kNoSecondLook, "NoSecondLook"},         {Bug::kTrustedRoutingCopy, "TrustedRoutingCopy"},
-      {Bug::kTrustedDiskCache, "TrustedDiskCache"}, {Bug::kTrustedExtents, "TrustedExtents"},
+      {Bug::kConflictIsLanded, "ConflictIsLanded"},
+      {Bug::kOldCommitIsThis, "OldCommitIsThis"},
+      {Bug::kOwnCommitIsLost, "OwnCommitIsLost"},
+      {Bug::kConflictIsSuccess, "ConflictIsSuccess"},
+      {Bug::kNoSecondLook, "NoSecondLook"},
+      {Bug::kTrustedRoutingCopy, "TrustedRoutingCopy"},
+      {Bug::kTrustedDiskCache, "TrustedDiskCache"},
+      {Bug::kTrustedExtents, "TrustedExtents"},
+      {Bug::kVacuumIgnoresLeases, "VacuumIgnoresLeases"},
+      {Bug::kVacuumIgnoresBuilds, "VacuumIgnoresBuilds"},
+      {Bug::kVacuumIgnoresBranches, "VacuumIgnoresBranches"},
+      {Bug::kNoEpoch, "NoEpoch"},
+      {Bug::kOldEpoch, "OldEpoch"},
+      {Bug::kDeletionsNotRebased, "DeletionsNotRebased"},
+      {Bug::kConditionOnce, "ConditionOnce"},
+      {Bug::kUploadOrder, "UploadOrder"},
+      {Bug::kStaleHead, "StaleHead"},
+      {Bug::kWallClockOrder, "WallClockOrder"},
+      {Bug::kExpiryByOtherClock, "ExpiryByOtherClock"},
+      {Bug::kRollbackKeepsDeletions, "RollbackKeepsDeletions"},
+      {Bug::kAcknowledgedEarly, "AcknowledgedEarly"},
+      {Bug::kFencedIsLanded, "FencedIsLanded"},
   };
   return bugs;
 }
