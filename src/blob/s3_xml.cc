@@ -226,6 +226,10 @@ Result<S3ListAnswer> ParseS3List(std::string_view xml) {
     entry.size = *size;
     answer.entries.push_back(std::move(entry));
   }
+  // Who went on from nowhere would get the same page for ever.
+  if (answer.truncated && answer.next_token.empty()) {
+    return Status::Unavailable("the listing goes on, but does not say from where");
+  }
   return answer;
 }
 

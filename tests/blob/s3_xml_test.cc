@@ -101,6 +101,8 @@ TEST(ParseS3List, ReadsEntriesAndPaging) {
 
 TEST(ParseS3List, RefusesWhatIsNoWholeListing) {
   EXPECT_EQ(ParseS3List("<ListBucketResult><Contents>").status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(ParseS3List("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>").status().code(),
+            StatusCode::kUnavailable);
   EXPECT_EQ(ParseS3List("<html></html>").status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(ParseS3List("<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>").status().code(),
             StatusCode::kUnavailable);
