@@ -8,7 +8,7 @@ namespace isotherm {
 namespace {
 
 // A turn is so many commits, counted by the writer's sequence number: passing it on costs a request and a pause.
-constexpr uint64_t kCommitsOfTurn = 3;
+constexpr uint64_t kCommitsOfTurn = 5;
 // A writer counts as one that is at it for so many tries' time after its last commit.
 constexpr int64_t kActiveTries = 256;
 // Each version of such a number is left alone for so many tries' time by those that the slots know: enough to read the

@@ -157,7 +157,7 @@ class World {
 constexpr int64_t kRunNs = 400'000 * kMs;
 constexpr size_t kSeeds = 5;
 // No commit takes longer. Room for those whom nobody knows is left every 128 versions; not everybody hits it at once.
-constexpr int64_t kLongestNs = 2 * 128 * kTryNs;
+constexpr int64_t kLongestNs = 3 * 128 * kTryNs;
 
 uint64_t CommitsOfOneAlone() {
   World world(1);
