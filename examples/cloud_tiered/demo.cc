@@ -89,6 +89,7 @@ class Demo {
     screen_.Scene("Build the index, locally");
     int64_t begin_ns = screen_.NowNs();
     isotherm::Options options;
+    options.spill_dir = scratch_.path() + "/spill";
     options.create = isotherm::CreateOptions{
         excerpt_.dimension, isotherm::Metric::kCosine, isotherm::KeyType::kInteger, {"pos", "lexfile", "freq"}};
     auto collection = Take(isotherm::Open(scratch_.path() + "/local", options));

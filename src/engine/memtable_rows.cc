@@ -47,7 +47,7 @@ uint64_t MemtableRows::bytes() const {
 
 uint32_t MemtableRows::unlinked() const {
   const uint32_t rows = size();
-  if (options_.m == 0 || rows < options_.graph_rows || out_of_memory_.load(std::memory_order_relaxed)) return 0;
+  if (options_.m == 0 || rows < options_.graph_rows || stopped_.load(std::memory_order_relaxed)) return 0;
   return rows - std::min(rows, claimed_.load(std::memory_order_relaxed));
 }
 
@@ -68,7 +68,7 @@ bool MemtableRows::LinkOne() {
   Slot& at = At(slot);
   // What was replaced before anybody could see it needs no place.
   if (at.until.load(std::memory_order_relaxed) > at.from && !graph->Insert(slot, at.row->vector).ok()) {
-    out_of_memory_.store(true, std::memory_order_relaxed);
+    stopped_.store(true, std::memory_order_relaxed);
     return false;
   }
   at.linked.store(true, std::memory_order_release);

@@ -60,8 +60,10 @@ class MemtableRows {
 
   // Rows that the graph should have and does not have yet.
   uint32_t unlinked() const;
-  // Puts one of them into the graph. False: there is none, or no memory for more.
+  // Puts one of them into the graph. False: there is none, no memory for more, or no use.
   bool LinkOne();
+  // The rows are about to go: who is at work on the graph leaves them.
+  void StopLinking() { stopped_.store(true, std::memory_order_relaxed); }
 
   // Offers rows that `filter` accepts to `out`, as of `source` and with their exact distances: the `wanted` nearest
   // that the graph finds and some more, and all that are not in it. `exact`: all rows. Returns how many were compared
@@ -100,7 +102,7 @@ class MemtableRows {
 
   std::atomic<uint32_t> claimed_{0};       // rows below it are in the graph, or on their way there
   std::atomic<uint32_t> linked_below_{0};  // all rows below it are in the graph
-  std::atomic<bool> out_of_memory_{false};
+  std::atomic<bool> stopped_{false};
   Mutex graph_mutex_;  // held while the graph is made
   std::unique_ptr<MemtableGraph> graph_;
   std::atomic<MemtableGraph*> graph_now_{nullptr};

@@ -94,6 +94,7 @@ uint64_t RecentSegments::Free(uint64_t wanted) {
       oldest = std::move(all_.front());
       all_.erase(all_.begin());
     }
+    oldest->rows->StopLinking();
     if (oldest.use_count() == 1 && oldest->rows.use_count() == 1) freed += BytesOf(*oldest);
   }
   return freed;

@@ -30,7 +30,7 @@ class CommandLine(ToolTest):
                 self.assertIn("--profile s3|fixed20|none", text)
         for verb in ("create", "list", "delete", "forward"):
             self.assertIn("--json", self.tool("branch", "c", verb, "--help"))
-        for bench in ("cold", "warm", "insert", "upserts", "churn", "memory", "kernels"):
+        for bench in ("cold", "warm", "insert", "ingest", "upserts", "churn", "memory", "kernels"):
             self.assertIn("--json", self.tool("bench", bench, "--help"))
         for action in ("create", "list", "delete", "forward"):
             text = self.tool("branch", "c", action, "--help")
