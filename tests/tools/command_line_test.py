@@ -129,7 +129,7 @@ class Completion(ToolTest):
         self.assertEqual(self.complete("branch", "c", "create", "--v"), ["--version"])
         self.assertEqual(self.complete("delete", "c", "--file", "que"), ["queries.npy"])
         self.assertEqual(self.complete("bench", ""),
-                         ["cold", "warm", "insert", "upserts", "churn", "memory", "kernels"])
+                         ["cold", "warm", "insert", "ingest", "upserts", "churn", "memory", "kernels"])
         self.assertEqual(self.complete("create", "c", "--me"), ["--metric"])
         self.assertEqual(self.complete("create", "--metric", ""), ["l2", "cosine", "ip"])
         self.assertEqual(self.complete("import", "--no"), ["--no-compact"])
