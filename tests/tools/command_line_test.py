@@ -214,7 +214,8 @@ class Bench(ToolTest):
             self.assertEqual(self.json("stats", policy)["rows"], 6000)
 
     def test_memory_is_held_by_data_several_times_larger(self):
-        report = self.json("bench", "memory", "c", "--size", 128, "--memory", 32, "--dimension", 384, "--background")
+        report = self.json("bench", "memory", "c", "--size", 128, "--memory", 32, "--dimension", 384, "--background",
+                           "--beyond", 64)
         self.assertTrue(report["within"])
         self.assertEqual([phase["phase"] for phase in report["phases"]], ["import", "compact", "search"])
         for phase in report["phases"]:

@@ -21,6 +21,12 @@ uint64_t AnonymousBytes() {
   return 0;
 }
 
+void GiveBackFreePages() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 void GiveBackLargePieces() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 256 << 10);

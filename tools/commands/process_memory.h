@@ -12,6 +12,9 @@ namespace isotherm::tool {
 // Of /proc/self/status; 0 where there is none. Pages of files are not in it.
 uint64_t AnonymousBytes();
 
+// All that is free goes back to the system now.
+void GiveBackFreePages();
+
 // What is freed in large pieces goes back to the system at once from here on, so that memory in use is what is seen.
 // glibc otherwise keeps it after a while; MALLOC_MMAP_THRESHOLD_=262144 says the same to any program.
 void GiveBackLargePieces();
