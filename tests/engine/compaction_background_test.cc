@@ -22,23 +22,24 @@ constexpr int64_t kHourMs = 60 * 60 * 1000;
 class WatchedExecutor : public Executor {
  public:
   void Schedule(std::function<void()> task) override {
-    ++undone_;
-    below_->Schedule([this, task = std::move(task)] {
+    ++*undone_;
+    // Whoever waits may be gone, and this with it, before it is notified.
+    below_->Schedule([undone = undone_, task = std::move(task)] {
       task();
-      --undone_;
-      undone_.notify_all();
+      --*undone;
+      undone->notify_all();
     });
   }
   void ParallelFor(size_t n, const std::function<void(size_t)>& body) override { below_->ParallelFor(n, body); }
   size_t Concurrency() const override { return below_->Concurrency(); }
 
   void WaitIdle() {
-    for (int undone = undone_; undone != 0; undone = undone_) undone_.wait(undone);
+    for (int undone = *undone_; undone != 0; undone = *undone_) undone_->wait(undone);
   }
 
  private:
   const std::shared_ptr<Executor> below_ = Environment::Default()->executor;
-  std::atomic<int> undone_{0};
+  const std::shared_ptr<std::atomic<int>> undone_ = std::make_shared<std::atomic<int>>(0);
 };
 
 // Holds up the objects of compactions until the compaction is cancelled.
