@@ -156,7 +156,7 @@ void RaceThreads(const std::string& name, const std::shared_ptr<BlobStore>& stor
 // A commit takes less than a thread's time slice: rounds must be long for everybody to have a part.
 TEST(EightWriters, ThreadsOverOneMemoryStore) {
   RaceThreads("memory", std::make_shared<MemoryBlobStore>(Environment::Default()), Full() ? 40'000 : 4'000,
-              Full() ? 4 : 2);
+              Full() ? 40 : 2);
 }
 
 // All time goes by waiting for answers, a tenth as long as for those of S3.
