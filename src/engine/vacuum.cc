@@ -124,7 +124,9 @@ class Garbage {
     }
     // A routing object's name is its content's: a build may be about to write this very one.
     if (name.starts_with("routing-")) return oldest_build_epoch_ == UINT64_MAX;
-    if (name.starts_with(kLeasePrefix) || name.starts_with("probe-")) return true;
+    // A lease that had lapsed is gone by now, or was renewed.
+    if (name.starts_with(kLeasePrefix)) return options_.dry_run;
+    if (name.starts_with("probe-")) return true;
     std::string_view own = name;
     if (name.starts_with(kBranchesPrefix)) {
       size_t slash = name.find('/', std::string_view(kBranchesPrefix).size());
@@ -238,7 +240,11 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
   ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
   for (auto lease = leases.begin(); lease != leases.end();) {
     const bool holds = Holds(lease->second, now_ms) && !Planted(Bug::kVacuumIgnoresLeases);
-    if (!holds && !options.dry_run) RETURN_IF_ERROR(store.Delete(context, lease->first));
+    if (!holds && !options.dry_run) {
+      RETURN_IF_ERROR(store.Delete(context, lease->first));
+      report.objects_removed.push_back(lease->first);
+      report.bytes_removed += EncodeLease(lease->second).size();
+    }
     lease = holds ? std::next(lease) : leases.erase(lease);
   }
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));

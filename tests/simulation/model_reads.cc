@@ -343,17 +343,18 @@ void Model::EndCommit(Handle& handle, const Commitment& begin, const Status& sta
   }
 }
 
-// Whether the version that the handle is at would be another one with it.
+// Whether every version that the handle may be at would be another one with it.
 bool Model::MakesADifference(const Handle& handle, const Change& change) const {
   if (change.may_be_nothing) return false;
-  const Line::Version* version = handle.line->Find(handle.version);
-  if (version == nullptr) return true;
-  State with = *version->state;
   const int64_t latest_ms = handle.process->WallSince(handle.opened_ns).latest_ms;
-  for (const Mutation& mutation : change.mutations) {
-    if (!Commit(mutation, with, latest_ms)) return true;
+  for (uint64_t v = handle.version; v <= handle.line->newest(); ++v) {
+    const Line::Version* version = handle.line->Find(v);
+    if (version == nullptr) continue;
+    State with = *version->state;
+    const bool fits = std::ranges::all_of(change.mutations, [&](const auto& m) { return Commit(m, with, latest_ms); });
+    if (fits && DifferenceOf(*version->state, with, 0, INT64_MIN).empty()) return false;
   }
-  return !DifferenceOf(*version->state, with, 0, INT64_MIN).empty();
+  return true;
 }
 
 IntentPtr Model::BeginIntent(Handle& handle, Intent intent) {

@@ -1,0 +1,92 @@
+// What a vacuum keeps, and what is said of what it did not keep.
+#include <gtest/gtest.h>
+
+#include "blob/memory_store.h"
+#include "tests/base/manual_clock.h"
+#include "tests/engine/commits.h"
+
+namespace isotherm {
+namespace {
+
+using namespace testing_support;
+
+class RetentionTest : public testing::Test {
+ protected:
+  // Each a second after the one before; returns the newest version.
+  uint64_t CommitOften(Collection& collection, uint64_t times) {
+    for (uint64_t i = 0; i < times; ++i) {
+      clock_->AdvanceWallMs(1000);
+      EXPECT_TRUE(collection.Insert(NumberedRow(next_key_++)).ok());
+      EXPECT_TRUE(collection.Commit().ok());
+    }
+    return collection.Stats().version;
+  }
+
+  std::unique_ptr<Collection> OpenWriter() {
+    Options options = CreatingSmall();
+    options.env = environment_;
+    return MustOpen(store_, options);
+  }
+
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
+  std::shared_ptr<BlobStore> store_ = std::make_shared<MemoryBlobStore>(environment_);
+  uint64_t next_key_ = 0;
+};
+
+TEST_F(RetentionTest, KeepsAsManyVersionsWhetherTheNewestWasArchivedInAdvanceOrNot) {
+  for (bool archived : {false, true}) {
+    store_ = std::make_shared<MemoryBlobStore>(environment_);
+    auto writer = OpenWriter();
+    const uint64_t newest = CommitOften(*writer, 6);
+    if (archived) {
+      ASSERT_TRUE(writer->Close().ok());
+      writer = OpenWriter();
+    }
+    VacuumOptions keep_three;
+    keep_three.keep_versions = 3;
+    auto report = writer->Vacuum(keep_three);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->oldest_version, newest - 2) << archived;
+  }
+}
+
+TEST_F(RetentionTest, AMomentWhoseVersionIsGoneIsNotAnsweredByAnOlderOneThatIsLeased) {
+  auto writer = OpenWriter();
+  const uint64_t leased = CommitOften(*writer, 1);
+  Options past;
+  past.env = environment_;
+  past.as_of_version = leased;
+  past.lease_ms = 3'600'000;
+  auto reader = MustOpen(store_, past);
+  CommitOften(*writer, 1);
+  const int64_t between_ms = clock_->WallMs();
+  CommitOften(*writer, 3);
+  Options as_of;
+  as_of.env = environment_;
+  as_of.as_of_ms = between_ms;
+  EXPECT_EQ(MustOpen(store_, as_of)->Stats().version, leased + 1);
+  VacuumOptions keep_one;
+  keep_one.keep_versions = 1;
+  ASSERT_TRUE(writer->Vacuum(keep_one).ok());
+  EXPECT_EQ(Open(store_, as_of).status().code(), StatusCode::kNotFound);
+  past.lease_ms = 0;
+  EXPECT_EQ(MustOpen(store_, past)->Stats().version, leased);
+}
+
+TEST_F(RetentionTest, ALeaseThatCannotBeReadStopsAVacuumBeforeItRemovesAnything) {
+  auto writer = OpenWriter();
+  CommitOften(*writer, 4);
+  ASSERT_TRUE(store_->Put({}, "lease-0123", "torn").ok());
+  VacuumOptions keep_one;
+  keep_one.keep_versions = 1;
+  auto report = writer->Vacuum(keep_one);
+  EXPECT_EQ(report.status().code(), StatusCode::kCorruption);
+  EXPECT_NE(report.status().message().find("lease-0123"), std::string::npos) << report.status();
+  EXPECT_GE(CountObjects(*store_, "version-"), 4U);
+  ASSERT_TRUE(store_->Delete({}, "lease-0123").ok());
+  EXPECT_TRUE(writer->Vacuum(keep_one).ok());
+}
+
+}  // namespace
+}  // namespace isotherm
