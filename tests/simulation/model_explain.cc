@@ -56,24 +56,31 @@ bool Model::ExplainLane(const Handle& handle, const Lane& lane, uint64_t version
   uint64_t chosen = 0;
   const bool nothing = DifferenceOf(from, wanted, version, latest_ms).empty();
   bool found = nothing;
-  for (uint64_t choice = 0; choice < uint64_t{1} << std::min(choices, kMostChoices); ++choice) {
-    State state = from;
-    size_t first = 0;
-    size_t last = 0;
-    for (size_t n = 0; n < candidates.size(); ++n) {
-      if (!CommitChange(*candidates[n], Restores(candidates, n, choice), state, latest_ms)) break;
-      if (!DifferenceOf(state, wanted, version, latest_ms).empty()) continue;
-      if (last == 0) first = n + 1;
-      last = n + 1;
+  // Those of the first that are in a version already need not be in this one too.
+  size_t skipped = 0;
+  size_t begin = 0;
+  const uint64_t choices_end = uint64_t{1} << std::min(choices, kMostChoices);
+  do {
+    for (uint64_t choice = 0; choice < choices_end; ++choice) {
+      State state = from;
+      size_t first = 0;
+      size_t last = 0;
+      for (size_t n = begin; n < candidates.size(); ++n) {
+        if (!CommitChange(*candidates[n], Restores(candidates, n, choice), state, latest_ms)) break;
+        if (!DifferenceOf(state, wanted, version, latest_ms).empty()) continue;
+        if (last == 0) first = n + 1;
+        last = n + 1;
+      }
+      if (last <= most) continue;
+      found = true;
+      least = nothing ? 0 : first;
+      most = last;
+      chosen = choice;
+      skipped = begin;
     }
-    if (last <= most) continue;
-    found = true;
-    least = nothing ? 0 : first;
-    most = last;
-    chosen = choice;
-  }
+  } while (!found && begin < candidates.size() && candidates[begin++]->maybe_later);
   if (!found) return false;
-  for (size_t i = 0; i < most; ++i) {
+  for (size_t i = skipped; i < most; ++i) {
     CommitChange(*candidates[i], Restores(candidates, i, chosen), expected, latest_ms);
     candidates[i]->version = version;
     candidates[i]->maybe_later = i >= least;

@@ -20,7 +20,7 @@ const std::vector<Operation>& Operations() {
       {"verify", {0, 1, 1, 1}, false, Verify},
       {"versions", {0, 2, 0, 3}, false, ListVersions},
       {"rollback", {0, 0, 0, 3}, false, Rollback},
-      {"vacuum", {0, 0, 1, 6}, false, Vacuum},
+      {"vacuum", {0, 0, 2, 9}, false, Vacuum},
       {"create branch", {0, 0, 0, 3}, false, CreateBranch},
       {"delete branch", {0, 0, 0, 2}, false, DeleteBranch},
       {"fast-forward", {0, 0, 0, 1}, false, FastForward},
