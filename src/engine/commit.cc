@@ -181,8 +181,11 @@ Status CollectionImpl::ReapplyPatches(const Snapshot& base, std::vector<KeyedCha
     change.row = std::make_shared<const Row>(Patched(std::move(row), *change.patch));
     change.expectation.version = stored[i].version;
     std::unique_lock state(state_mutex_);
+    ++sequence_;
+    const std::optional<PendingChange> before = committing_->Find(key);
     committing_->Reset(key, change);
-    committing_->Show(key, ++sequence_);
+    committing_->Show(key, sequence_);
+    if (before) active_->Rebase(key, *before, change, sequence_);
   }
   prepared_.reset();
   return Status::Ok();

@@ -63,8 +63,11 @@ class Garbage {
     return Status::Ok();
   }
 
-  // `leases`: that hold. `branches`: all that there are, listed after the leases.
+  // `leases`: that hold. `branches`: all that there are, listed after the leases. kNotFound for a version that is gone
+  // since it was listed: then once more, with what there is now.
   Status Protect(const std::vector<BranchState>& branches, const std::map<std::string, Lease>& leases) {
+    oldest_build_epoch_ = lowest_epoch_ = UINT64_MAX;
+    versions_kept_ = versions_removed_ = 0;
     for (const auto& [name, lease] : leases) named_.insert(name);
     for (const BranchState& branch : branches) RETURN_IF_ERROR(ProtectBranch(branch, leases));
     return Status::Ok();
@@ -105,13 +108,10 @@ class Garbage {
         ++versions_removed_;
         continue;
       }
-      auto head = ReadVersion(store_, prefix, version, context_);
-      // Another vacuum was faster.
-      if (!head.ok() && head.status().code() == StatusCode::kNotFound) continue;
-      RETURN_IF_ERROR(head.status());
+      ASSIGN_OR_RETURN(Head head, ReadVersion(store_, prefix, version, context_));
       ++versions_kept_;
       named_.insert(VersionObjectName(prefix, version.version, version.commit_ms));
-      AddReferences(*head, named_);
+      AddReferences(head, named_);
     }
     return Status::Ok();
   }
@@ -197,6 +197,55 @@ Status BeginEpochOf(const ReadPath& path, const std::string& branch, const Vacuu
   return Status::Conflict("branch '" + branch + "' moved on " + std::to_string(kAttempts) + " times; try again");
 }
 
+// Removes leases that have lapsed. Those that hold.
+Result<std::map<std::string, Lease>> HoldingLeases(BlobStore& store, const VacuumOptions& options, int64_t now_ms,
+                                                   VacuumReport& report, const Context& context) {
+  ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
+  for (auto lease = leases.begin(); lease != leases.end();) {
+    const bool holds = Holds(lease->second, now_ms) && !Planted(Bug::kVacuumIgnoresLeases);
+    if (!holds && !options.dry_run) {
+      RETURN_IF_ERROR(store.Delete(context, lease->first));
+      report.objects_removed.push_back(lease->first);
+      report.bytes_removed += EncodeLease(lease->second).size();
+    }
+    lease = holds ? std::next(lease) : leases.erase(lease);
+  }
+  return leases;
+}
+
+// kNotFound, for a version that was listed: another vacuum went on meanwhile. What that version named may have come
+// back by a rollback to it, in a version that was not there yet when they were listed.
+Status ProtectOnce(BlobStore& store, const std::string& own_branch, const VacuumOptions& options, int64_t now_ms,
+                   Garbage& garbage, VacuumReport& report, const Context& context) {
+  // Leases after all epochs have begun, and branches after the leases. A lease that is gone when they are listed was a
+  // branch's in the making: then the branch is there by now, or whoever makes it finds the lease gone and gives up.
+  ASSIGN_OR_RETURN(auto leases, HoldingLeases(store, options, now_ms, report, context));
+  ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
+  std::vector<BranchState> branches;
+  for (const std::string& name : names) {
+    if (name != own_branch && Planted(Bug::kVacuumIgnoresBranches)) continue;
+    auto branch = LoadBranch(store, name, context);
+    if (!branch.ok() && branch.status().code() == StatusCode::kNotFound && !name.empty()) continue;
+    if (branch.status().code() == StatusCode::kNotFound) {
+      return Status::Corruption("the head is gone: " + branch.status().message());
+    }
+    RETURN_IF_ERROR(branch.status());
+    if (name == own_branch && options.dry_run) report.oldest_version = OldestKept(*branch, options, now_ms);
+    branches.push_back(std::move(branch).value());
+  }
+  return garbage.Protect(branches, leases);
+}
+
+Status ProtectAll(BlobStore& store, const std::string& own_branch, const VacuumOptions& options, int64_t now_ms,
+                  Garbage& garbage, VacuumReport& report, const Context& context) {
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = ProtectOnce(store, own_branch, options, now_ms, garbage, report, context);
+    if (status.code() != StatusCode::kNotFound) return status;
+  }
+  return Status::Conflict("other vacuums went on meanwhile; try again: " + status.message());
+}
+
 }  // namespace
 
 // Caller holds write_mutex_.
@@ -235,29 +284,7 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
     Status status = BeginEpochOf(*path_, branch.name, options, epoch, now_ms, context);
     if (status.code() != StatusCode::kNotFound) RETURN_IF_ERROR(status);  // else deleted in this moment
   }
-  // Leases after all epochs have begun, and branches after the leases. A lease that is gone when they are listed was a
-  // branch's in the making: then the branch is there by now, or whoever makes it finds the lease gone and gives up.
-  ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
-  for (auto lease = leases.begin(); lease != leases.end();) {
-    const bool holds = Holds(lease->second, now_ms) && !Planted(Bug::kVacuumIgnoresLeases);
-    if (!holds && !options.dry_run) {
-      RETURN_IF_ERROR(store.Delete(context, lease->first));
-      report.objects_removed.push_back(lease->first);
-      report.bytes_removed += EncodeLease(lease->second).size();
-    }
-    lease = holds ? std::next(lease) : leases.erase(lease);
-  }
-  ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
-  std::vector<BranchState> branches;
-  for (const std::string& name : names) {
-    if (name != branch_ && Planted(Bug::kVacuumIgnoresBranches)) continue;
-    auto branch = LoadBranch(store, name, context);
-    if (!branch.ok() && branch.status().code() == StatusCode::kNotFound && !name.empty()) continue;
-    RETURN_IF_ERROR(branch.status());
-    if (name == branch_ && options.dry_run) report.oldest_version = OldestKept(*branch, options, now_ms);
-    branches.push_back(std::move(branch).value());
-  }
-  RETURN_IF_ERROR(garbage.Protect(branches, leases));
+  RETURN_IF_ERROR(ProtectAll(store, branch_, options, now_ms, garbage, report, context));
   for (const ListEntry& entry : garbage.Removable()) {
     RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "vacuum"));
     if (!options.dry_run) RETURN_IF_ERROR(store.Delete(context, entry.name));

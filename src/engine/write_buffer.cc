@@ -16,6 +16,27 @@ uint64_t BytesOf(const PendingChange& change) {
   return kOverhead + (change.row != nullptr ? EncodedRowBytes(*change.row) : 0);
 }
 
+// Either may be null; `above` is applied after `below`.
+std::shared_ptr<const MetadataPatch> Combine(const std::shared_ptr<const MetadataPatch>& below,
+                                             const std::shared_ptr<const MetadataPatch>& above) {
+  if (below == nullptr || above == nullptr) return below == nullptr ? above : below;
+  MetadataPatch both = *below;
+  for (const auto& [name, value] : above->set) {
+    both.set[name] = value;
+    std::erase(both.remove, name);
+  }
+  for (const std::string& name : above->remove) {
+    both.set.erase(name);
+    both.remove.push_back(name);
+  }
+  return std::make_shared<const MetadataPatch>(std::move(both));
+}
+
+bool IsRestored(const PendingChange& change) {
+  const Expectation::Kind kind = change.expectation.kind;
+  return IsLive(change) && (kind == Expectation::Kind::kSoftVersion || kind == Expectation::Kind::kEither);
+}
+
 // What both changes come to.
 PendingChange Compose(const PendingChange& below, const PendingChange& above) {
   PendingChange out = above;
@@ -25,22 +46,11 @@ PendingChange Compose(const PendingChange& below, const PendingChange& above) {
   // A row that is deleted softly and restored is the one that was read for that, which lies below both.
   bool restores = below.effect == Effect::kSoftDelete && above.expectation.kind == Expectation::Kind::kEither;
   if (restores && below.expectation.kind == Expectation::Kind::kNothing) out.expectation = above.expectation;
-  if (out.patch != nullptr) {
+  if (above.patch != nullptr) {
     // A patch of a row of the caller's own is no patch of what lies below. Of two patches the second is applied again
     // from the first one's row when that one has to be.
-    out.patch = nullptr;
-    if (below.patch != nullptr && above.patch != nullptr) {
-      MetadataPatch both = *below.patch;
-      for (const auto& [name, value] : above.patch->set) {
-        both.set[name] = value;
-        std::erase(both.remove, name);
-      }
-      for (const std::string& name : above.patch->remove) {
-        both.set.erase(name);
-        both.remove.push_back(name);
-      }
-      out.patch = std::make_shared<const MetadataPatch>(std::move(both));
-    }
+    out.patch = below.patch != nullptr ? Combine(below.patch, above.patch) : nullptr;
+    if (IsRestored(below)) out.patch_of_restored = Combine(below.patch_of_restored, above.patch);
   }
   if (below.effect == Effect::kPut && out.effect == Effect::kSoftDelete) {
     out.soft = true;
@@ -169,6 +179,21 @@ void WriteBuffer::Show(const Key& key, uint64_t sequence) {
     entry.slot = kNoSlot;
   }
   if (seen != nullptr) entry.slot = rows_->Add(entry.change.row, sequence);
+}
+
+void WriteBuffer::Rebase(const Key& key, const PendingChange& before, const PendingChange& below, uint64_t sequence) {
+  std::optional<PendingChange> change = Find(key);
+  if (!change || change->effect != Effect::kPut || change->expectation.version != Expectation::kUncommitted) return;
+  const MetadataPatch* patch = change->patch != nullptr ? change->patch.get() : change->patch_of_restored.get();
+  if (patch != nullptr) {
+    change->row = std::make_shared<const Row>(Patched(*below.row, *patch));
+  } else if (change->row == before.row) {
+    change->row = below.row;
+  } else {
+    return;
+  }
+  Reset(key, std::move(change));
+  Show(key, sequence);
 }
 
 void WriteBuffer::Hold(MemoryReservation memory) {

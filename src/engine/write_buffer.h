@@ -52,6 +52,9 @@ struct PendingChange {
   uint64_t first_sequence = 0;                 // of the first change of this key
   std::shared_ptr<const Row> row;              // kPut
   std::shared_ptr<const MetadataPatch> patch;  // the row came of this patch of the row that `expectation` tells of
+  // The same where that row is brought back from a soft deletion: then what is below may change only until it is
+  // committed.
+  std::shared_ptr<const MetadataPatch> patch_of_restored;
 };
 
 // The row with its metadata changed, as one that is not committed.
@@ -90,6 +93,10 @@ class WriteBuffer {
   void Show(const Key& key, uint64_t sequence);
   // A buffer below was committed as `version`: what expected its rows expects that version now.
   void CommittedBelow(uint64_t version);
+
+  // The change of `key` in the buffer below is made of another row than `before`: what was made of its row is made
+  // anew, and seen from `sequence` on.
+  void Rebase(const Key& key, const PendingChange& before, const PendingChange& below, uint64_t sequence);
 
   // What its rows take of a memory budget; given back when no buffer has them any more.
   void Hold(MemoryReservation memory);

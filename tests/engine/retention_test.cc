@@ -51,6 +51,50 @@ TEST_F(RetentionTest, KeepsAsManyVersionsWhetherTheNewestWasArchivedInAdvanceOrN
   }
 }
 
+// Does something once, when versions have been listed the second time.
+class ListHookStore : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<ListPage> List(const Context& context, std::string_view prefix, std::string_view start_after,
+                        size_t limit) override {
+    auto page = store_->List(context, prefix, start_after, limit);
+    if (prefix == "version-" && ++lists_ == 2 && meanwhile) meanwhile();
+    return page;
+  }
+  std::function<void()> meanwhile;
+
+ private:
+  int lists_ = 0;
+};
+
+// The version that is rolled back to is gone when the first vacuum comes to it, and what it named is in use again.
+TEST_F(RetentionTest, WhatARollbackBroughtBackStaysWhenTwoVacuumsOverlap) {
+  Options options = CreatingSmall();
+  options.env = environment_;
+  options.inline_bytes = 0;
+  auto other = MustOpen(store_, options);
+  const uint64_t old = CommitOften(*other, 1);
+  CompactOptions compact;
+  compact.min_rows_for_cells = 1;
+  ASSERT_TRUE(other->Compact(compact).ok());
+  auto hooked = std::make_shared<ListHookStore>(store_);
+  auto slow = MustOpen(hooked, options);
+  hooked->meanwhile = [&] {
+    ASSERT_TRUE(other->Refresh().ok());
+    Status back = other->Rollback(old);
+    ASSERT_TRUE(back.ok()) << back;
+    VacuumOptions newest;
+    newest.keep_versions = 1;
+    auto report = other->Vacuum(newest);
+    ASSERT_TRUE(report.ok()) << report.status();
+  };
+  auto report = slow->Vacuum();
+  ASSERT_TRUE(report.ok()) << report.status();
+  auto reader = MustOpen(store_, options);
+  EXPECT_EQ(ScanKeys(*reader), KeyRange(0, 1));
+  ExpectClean(*reader);
+}
+
 TEST_F(RetentionTest, AMomentWhoseVersionIsGoneIsNotAnsweredByAnOlderOneThatIsLeased) {
   auto writer = OpenWriter();
   const uint64_t leased = CommitOften(*writer, 1);

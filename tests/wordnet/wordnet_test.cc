@@ -213,6 +213,9 @@ DataSet WithHistory(const DataSet& data) {
 
 void ExpectColdStartsAsWithoutHistory(const DataSet& data, double gets, double bytes) {
   const DataSet changed = WithHistory(data);
+  // Cells that were made of the rows in another order are other cells.
+  constexpr double kOfAnotherOrder = 0.01;
+  const double recall = ColdStarts(data, {}).recall - kOfAnotherOrder;
   for (const char* branch : {"", "later"}) {
     SCOPED_TRACE(std::string("branch '") + branch + "'");
     Means means = ColdStarts(changed, {}, branch);
@@ -220,7 +223,7 @@ void ExpectColdStartsAsWithoutHistory(const DataSet& data, double gets, double b
     EXPECT_EQ(means.lists, 0U);
     EXPECT_LE(means.gets, gets + 2);
     EXPECT_LE(means.bytes, bytes);
-    EXPECT_GE(means.recall, 0.95);
+    EXPECT_GE(means.recall, recall);
   }
 }
 

@@ -1,0 +1,83 @@
+// A change that is made of one that is being committed is made of what that one comes to, whatever base it lands on.
+#include <gtest/gtest.h>
+
+#include "blob/fault_store.h"
+#include "blob/memory_store.h"
+#include "engine/object_names.h"
+#include "tests/engine/commits.h"
+
+namespace isotherm {
+namespace {
+
+using namespace testing_support;
+
+MetadataPatch Setting(const std::string& field, int64_t value) {
+  MetadataPatch patch;
+  patch.set[field] = value;
+  return patch;
+}
+
+class ReapplyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    writer_ = MustOpen(faulty_, CreatingSmall());
+    ASSERT_TRUE(writer_->Insert(NumberedRow(1)).ok());
+    ASSERT_TRUE(writer_->Commit().ok());
+    other_ = MustOpen(store_);
+  }
+
+  // `meanwhile`: when the writer has frozen what it commits, before another writer replaces the row and is faster.
+  void CommitWhileItIsReplaced(const std::function<void()>& meanwhile) {
+    bool done = false;
+    faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+      if (kind != RequestKind::kPut || name != kHeadObject || std::exchange(done, true)) return Fault{};
+      meanwhile();
+      replaced_ = NumberedRow(2);
+      replaced_.key = uint64_t{1};
+      EXPECT_TRUE(other_->Upsert(replaced_).ok());
+      EXPECT_TRUE(other_->Commit().ok());
+      return Fault{};
+    });
+    Status status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(done);
+    status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  void ExpectTheOthersRowWith(const std::map<std::string, int64_t>& fields) {
+    for (const auto& [name, value] : fields) replaced_.metadata[name] = value;
+    auto reader = MustOpen(store_);
+    for (Collection* collection : {writer_.get(), reader.get()}) {
+      auto row = collection->Get(uint64_t{1});
+      ASSERT_TRUE(row.ok()) << row.status();
+      EXPECT_EQ(row->vector, replaced_.vector);
+      EXPECT_EQ(row->metadata, replaced_.metadata);
+      EXPECT_EQ(row->payload, replaced_.payload);
+    }
+  }
+
+  std::shared_ptr<BlobStore> store_ = std::make_shared<MemoryBlobStore>(Environment::Default());
+  std::shared_ptr<FaultBlobStore> faulty_ = std::make_shared<FaultBlobStore>(store_, Environment::Default());
+  std::unique_ptr<Collection> writer_, other_;
+  Row replaced_;
+};
+
+TEST_F(ReapplyTest, APatchOfAPatchThatIsAppliedAgain) {
+  ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("first", 1)).ok());
+  CommitWhileItIsReplaced([&] { EXPECT_TRUE(writer_->Patch(uint64_t{1}, Setting("second", 2)).ok()); });
+  ExpectTheOthersRowWith({{"first", 1}, {"second", 2}});
+}
+
+TEST_F(ReapplyTest, ARestoredRowOfAPatchThatIsAppliedAgain) {
+  ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("first", 1)).ok());
+  ASSERT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+  CommitWhileItIsReplaced([&] {
+    EXPECT_TRUE(writer_->Restore(uint64_t{1}).ok());
+    EXPECT_TRUE(writer_->Patch(uint64_t{1}, Setting("second", 2)).ok());
+  });
+  ExpectTheOthersRowWith({{"first", 1}, {"second", 2}});
+}
+
+}  // namespace
+}  // namespace isotherm
