@@ -150,7 +150,8 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
     const StatusCode code = created ? StatusCode::kOk : loaded.status().code();
     if (code == StatusCode::kAlreadyExists || code == StatusCode::kConflict || code == StatusCode::kUnsupported) {
       auto there = LoadSnapshot(*path, nullptr, context);
-      if (there.ok() || code == StatusCode::kAlreadyExists) loaded = std::move(there);
+      const bool is_there = there.status().code() != StatusCode::kNotFound;
+      if (is_there || code == StatusCode::kAlreadyExists) loaded = std::move(there);
     }
   }
   if (!loaded.ok()) return loaded.status();
