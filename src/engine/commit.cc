@@ -297,12 +297,16 @@ Status CollectionImpl::Adopt(LoadedHead head, bool committed, const Context& con
 
 // What is searched never goes back to an older version. `committed_version`: has what was committing; 0: none has.
 void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version) {
+  // Freed when nobody is held up by it any more.
+  RecentSegments::Forgotten pushed_out;
+  RecentSegments::Forgotten replaced;
+  std::shared_ptr<WriteBuffer> committed;
   std::unique_lock state(state_mutex_);
-  if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_ = std::move(next);
-  if (committed_version != 0 && new_recent_ != nullptr) recent_.Add(std::move(new_recent_));
-  recent_.KeepOf(snapshot_->head);
+  if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_.swap(next);
+  if (committed_version != 0 && new_recent_ != nullptr) pushed_out = recent_.Add(std::move(new_recent_));
+  replaced = recent_.KeepOf(snapshot_->head);
   if (committed_version == 0) return;
-  committing_ = nullptr;
+  committed = std::move(committing_);
   active_->CommittedBelow(committed_version);
   places_.Clear();
 }

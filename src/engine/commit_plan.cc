@@ -182,13 +182,18 @@ Result<std::vector<StoredRow>> PlaceCache::Rows(const ReadPath& path, KeyLookup&
   for (size_t i = 0; i < keys.size(); ++i) {
     for (const KeyPlace& place : found[i]) places_[base.head.segments[place.segment].name][keys[i]] = place.location;
   }
+  // Few segments have any of the keys.
+  std::vector<std::pair<uint32_t, const std::map<Key, KeyLocation>*>> that_have_some;
+  for (uint32_t s = 0; s < base.head.segments.size(); ++s) {
+    const auto& of_segment = places_[base.head.segments[s].name];
+    if (!of_segment.empty()) that_have_some.emplace_back(s, &of_segment);
+  }
   int64_t now_ms = path.env->clock->WallMs();
   std::vector<StoredRow> rows;
   for (const Key& key : keys) {
     std::vector<KeyPlace> places;
-    for (uint32_t s = 0; s < base.head.segments.size(); ++s) {
-      const auto& of_segment = places_[base.head.segments[s].name];
-      if (auto at = of_segment.find(key); at != of_segment.end()) places.push_back({s, at->second});
+    for (const auto& [s, of_segment] : that_have_some) {
+      if (auto at = of_segment->find(key); at != of_segment->end()) places.push_back({s, at->second});
     }
     rows.push_back(RowOfKey(base, *liveness, key, places, now_ms));
   }

@@ -60,8 +60,8 @@ std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> se
   return recent;
 }
 
-void RecentSegments::Add(std::shared_ptr<const RecentRows> rows) {
-  std::vector<std::shared_ptr<const RecentRows>> forgotten;  // freed without the lock
+RecentSegments::Forgotten RecentSegments::Add(std::shared_ptr<const RecentRows> rows) {
+  Forgotten forgotten;
   std::lock_guard lock(mutex_);
   all_.push_back(std::move(rows));
   uint64_t bytes = 0;
@@ -70,18 +70,20 @@ void RecentSegments::Add(std::shared_ptr<const RecentRows> rows) {
     if (bytes <= limit_bytes_) continue;
     forgotten.assign(all_.begin(), at.base());
     all_.erase(all_.begin(), at.base());
-    return;
+    break;
   }
+  return forgotten;
 }
 
-void RecentSegments::KeepOf(const Head& head) {
-  std::vector<std::shared_ptr<const RecentRows>> forgotten;
+RecentSegments::Forgotten RecentSegments::KeepOf(const Head& head) {
+  Forgotten forgotten;
   std::lock_guard lock(mutex_);
   std::erase_if(all_, [&](auto& rows) {
     if (!IsGone(ViewOf(head, rows))) return false;
     forgotten.push_back(std::move(rows));
     return true;
   });
+  return forgotten;
 }
 
 uint64_t RecentSegments::Free(uint64_t wanted) {

@@ -43,10 +43,11 @@ class RecentSegments {
  public:
   explicit RecentSegments(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  // The oldest make room for it.
-  void Add(std::shared_ptr<const RecentRows> rows);
-  // Forgets those of which the head has nothing.
-  void KeepOf(const Head& head);
+  using Forgotten = std::vector<std::shared_ptr<const RecentRows>>;
+  // The oldest make room for it: they are returned, since freeing them takes a while.
+  [[nodiscard]] Forgotten Add(std::shared_ptr<const RecentRows> rows);
+  // Forgets those of which the head has nothing, and returns them.
+  [[nodiscard]] Forgotten KeepOf(const Head& head);
   // Forgets the oldest until so many bytes are free, as far as nobody uses them. Returns how many.
   uint64_t Free(uint64_t wanted);
   std::vector<RecentView> Of(const Head& head) const;
