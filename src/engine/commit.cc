@@ -44,16 +44,19 @@ Status CollectionImpl::CommitBecause(std::string_view cause, const Context& cont
   const int64_t begin_ns = observer_.Now();
   const int64_t begun_ns = path_->env->clock->NowNs();
   Status status;
+  bool by_close = false;
   {
     std::lock_guard write(write_mutex_);
-    if (!IsCommitted(ticket)) status = observer_.Ended(CommitLocked(false, cause, context));
+    by_close = IsCommitted(ticket);
+    if (!by_close) status = observer_.Ended(CommitLocked(false, cause, context));
   }
-  if (status.ok()) observer_.Took(MetricId::kCommitSeconds, begin_ns);
+  if (status.ok() && !by_close) observer_.Took(MetricId::kCommitSeconds, begin_ns);
   group.lock();
   committing_group_ = false;
   commit_took_ns_ = path_->env->clock->NowNs() - begun_ns;
   committers_ = commit_tickets_ - std::exchange(group_begin_, covered);
-  if (!OfOneCallerOnly(status.code())) Serve(covered, status);
+  // Close may have had its commit before the others of this group came: whoever is next learns that it is closed.
+  if (!by_close && !OfOneCallerOnly(status.code())) Serve(covered, status);
   group_changed_.NotifyAll();
   return status;
 }

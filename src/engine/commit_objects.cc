@@ -150,12 +150,6 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
       if (plan.with_inline_rows) new_objects_.push_back(last[i].name);
     }
   }
-  if (!plan.with_inline_rows) {
-    prepared_ = PreparedSegments{segments, rows.size(), base.head.gc_epoch};
-    for (SegmentInfo& segment : prepared_->segments) {
-      if (Planted(Bug::kUploadOrder)) segment.version = base.head.version + 1;
-    }
-  }
   return segments;
 }
 
@@ -165,6 +159,7 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
   std::vector<NewObject> objects;
   new_recent_ = nullptr;
   MemoryReservation memory;
+  std::optional<PreparedSegments> written;
   if (!plan.segment_rows.empty()) {
     // Without room for more, one after the other: what makes room is not held up by there being none.
     auto reserved = ReserveMemory(options_.memory.get(), MemoryUse::kBuild,
@@ -172,6 +167,12 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
     const size_t at_once = reserved.ok() ? kPiecesAtOnce : 1;
     if (reserved.ok()) memory = std::move(reserved).value();
     ASSIGN_OR_RETURN(std::vector<SegmentInfo> segments, WriteRows(base, plan, objects, at_once, context));
+    if (!objects.empty() && !plan.with_inline_rows) {
+      written = PreparedSegments{segments, plan.segment_rows.size(), base.head.gc_epoch};
+      for (SegmentInfo& segment : written->segments) {
+        if (Planted(Bug::kUploadOrder)) segment.version = base.head.version + 1;
+      }
+    }
     if (committing_ != nullptr && !plan.with_inline_rows) {
       new_recent_ = MakeRecentRows(segments, committing_->rows(), plan.segment_rows, plan.segment_soft);
     }
@@ -193,8 +194,11 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
   std::optional<NewObject> archive = ArchiveOf(base);
   if (archive) objects.push_back(std::move(*archive));
   Status put = PutObjects(objects, context);
-  // What may not be there is not used for another base.
-  if (!put.ok()) ForgetPrepared(context);
+  // Segments are used for another base only when they are there.
+  if (written) {
+    prepared_ = std::move(written);
+    if (!put.ok()) ForgetPrepared(context);
+  }
   RETURN_IF_ERROR(put);
   archived_version_ = std::max(archived_version_, base.head.version);
   return Status::Ok();
