@@ -135,11 +135,8 @@ void CollectionImpl::AddSoftRows(ReadView& view) const {
       if (change.effect == Effect::kSoftDelete) {
         std::optional<PendingChange> below;
         if (b == 0 && committing_ != nullptr) below = committing_->FindSeen(key);
-        if (below && below->effect == Effect::kPut) {
-          row = below->row;
-        } else {
-          view.softened.insert(key);
-        }
+        if (below && below->effect == Effect::kPut) row = below->row;
+        if (!below || below->effect == Effect::kSoftDelete) view.softened.insert(key);
       }
       if (row != nullptr && !IsExpired(row->expires_at_ms, view.now_ms)) view.rows.push_back(std::move(row));
     }

@@ -105,6 +105,15 @@ std::optional<SwapResult> CommitLog::Judge(LoadedHead found) {
   bool landed = slot != nullptr && (slot->last_sequence == sequence_ + 1 || Planted(Bug::kOldCommitIsThis));
   if (landed && !Planted(Bug::kOwnCommitIsLost)) return Landed(std::move(found));
   if (found.etag == base_etag_) return std::nullopt;
+  // Every head that follows the base is newer. An older one would be lost to for ever.
+  if (found.head.version < next_.version) {
+    return SwapResult{SwapOutcome::kUncertain,
+                      Status::Corruption(store_->Describe() + ": " + head_name_ + " is of version " +
+                                         std::to_string(found.head.version) + " by now, and was of version " +
+                                         std::to_string(next_.version - 1) +
+                                         ": somebody put another one in its place; open the collection again"),
+                      {}};
+  }
   // A slot that would have this swap's time can't have been taken over before that is an hour old.
   if (slot == nullptr && found.head.commit_ms > next_.commit_ms + kSlotLeaseMs) {
     if (Planted(Bug::kFencedIsLanded)) return Landed(std::move(found));

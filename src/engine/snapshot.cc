@@ -166,6 +166,12 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
   if (previous != nullptr && head.collection != previous->head.collection) {
     return Status::Corruption(path.store->Describe() + ": the head belongs to another collection than the one opened");
   }
+  if (previous != nullptr && head.version < previous->head.version) {
+    return Status::Corruption(path.store->Describe() + ": the head is of version " + std::to_string(head.version) +
+                              ", which is older than version " + std::to_string(previous->head.version) +
+                              ", which was there before: somebody put another one in its place; open the collection "
+                              "again");
+  }
 
   std::shared_ptr<const Routing> routing;
   if (head.routing.generation != 0) {

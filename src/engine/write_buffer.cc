@@ -57,6 +57,7 @@ PendingChange Compose(const PendingChange& below, const PendingChange& above) {
     out.effect = Effect::kPut;
     out.row = below.row;
     out.patch = below.patch;
+    out.patch_of_restored = below.patch_of_restored;
   } else if (below.effect == Effect::kDelete && out.effect == Effect::kSoftDelete) {
     out.effect = Effect::kDelete;
   }

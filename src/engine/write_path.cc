@@ -195,10 +195,9 @@ Status CollectionImpl::ApplyOne(Mutation& mutation, bool deferred, const KnownRo
       break;
     }
     case MutationKind::kDelete: change.effect = Effect::kDelete; break;
-    case MutationKind::kSoftDelete:
-      if (visible && !IsLive(*visible)) return Status::Ok();
-      change.effect = Effect::kSoftDelete;
-      break;
+    // Also where the handle sees no row: as any deletion it is of what is there when it is committed, which another
+    // writer may have restored or written, and a row that has expired is back when the clock is moved back.
+    case MutationKind::kSoftDelete: change.effect = Effect::kSoftDelete; break;
     case MutationKind::kRestore: {
       if (visible ? IsLive(*visible) : live) return Status::Ok();
       RETURN_IF_ERROR(RestoredRow(key, visible, frozen, stored, contents, now_ms, change));
@@ -222,7 +221,9 @@ Status CollectionImpl::RestoredRow(const Key& key, const std::optional<PendingCh
   }
   // Only the deletion is in active_: the row itself may be committing.
   if (visible && !frozen && committing_ != nullptr) {
-    if (auto below = committing_->Find(key); below && below->effect == Effect::kPut) {
+    auto below = committing_->Find(key);
+    if (below && below->effect == Effect::kDelete) return absent;
+    if (below && below->effect == Effect::kPut) {
       if (IsExpired(below->row->expires_at_ms, now_ms)) return absent;
       change.row = below->row;
       change.expectation = {Expectation::Kind::kEither, Expectation::kUncommitted};

@@ -425,5 +425,28 @@ TEST_F(CommitLogTest, AHeadOfAnotherCollectionIsNotCommittedTo) {
   EXPECT_EQ(writer_->Refresh().code(), StatusCode::kCorruption);
 }
 
+// As of a branch that was deleted, and is made again by a request that was late.
+TEST_F(CommitLogTest, AHeadThatIsNoNewerThanTheHandlesIsNotLostToForEver) {
+  for (bool of_the_same_version : {false, true}) {
+    ReadRequest request{kHeadObject, {}, {}};
+    const uint64_t key = KeysInStore().size();
+    const std::string old_head = store_->Read({}, {&request, 1})[0].data;
+    CommitOne(*writer_, key);
+    ASSERT_TRUE(store_->Put({}, kHeadObject, old_head).ok());
+    if (of_the_same_version) CommitOne(*Other(), key + 1);
+    const std::string head = store_->Read({}, {&request, 1})[0].data;
+    ASSERT_TRUE(writer_->Insert(NumberedRow(key + 2)).ok());
+    for (int attempts = 0; attempts < 2; ++attempts) {
+      Status status = writer_->Commit();
+      EXPECT_EQ(status.code(), StatusCode::kUnknown);
+      EXPECT_NE(status.message().find("somebody put another one in its place"), std::string::npos) << status;
+    }
+    EXPECT_EQ(store_->Read({}, {&request, 1})[0].data, head);
+    EXPECT_EQ(writer_->Refresh().code(), of_the_same_version ? StatusCode::kOk : StatusCode::kCorruption);
+    writer_ = Other();
+    CommitOne(*writer_, key + (of_the_same_version ? 2 : 0));
+  }
+}
+
 }  // namespace
 }  // namespace isotherm

@@ -210,11 +210,12 @@ class ModelHandle {
       case MutationKind::kDelete: Set(mutation, Kind::kAbsent); break;
       case MutationKind::kSoftDelete: {
         auto own = active_.effects.find(key);
-        if (IsPending(key) && !live) break;
-        if (own != active_.effects.end()) {
-          Set(mutation, Kind::kSoftRow, row->row);
-        } else {
+        if (own == active_.effects.end()) {
           Set(mutation, Kind::kSoftOfBelow);
+        } else {
+          Effect effect = own->second;  // of a row that may have expired
+          if (effect.kind == Kind::kRow) effect.kind = Kind::kSoftRow;
+          Set(mutation, effect.kind, effect.row);
         }
         break;
       }

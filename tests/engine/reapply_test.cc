@@ -4,6 +4,7 @@
 #include "blob/fault_store.h"
 #include "blob/memory_store.h"
 #include "engine/object_names.h"
+#include "tests/base/manual_clock.h"
 #include "tests/engine/commits.h"
 
 namespace isotherm {
@@ -43,6 +44,7 @@ class ReapplyTest : public testing::Test {
     EXPECT_TRUE(done);
     status = writer_->Commit();
     EXPECT_TRUE(status.ok()) << status;
+    faulty_->SetHook(nullptr);
   }
 
   void ExpectTheOthersRowWith(const std::map<std::string, int64_t>& fields) {
@@ -77,6 +79,87 @@ TEST_F(ReapplyTest, ARestoredRowOfAPatchThatIsAppliedAgain) {
     EXPECT_TRUE(writer_->Patch(uint64_t{1}, Setting("second", 2)).ok());
   });
   ExpectTheOthersRowWith({{"first", 1}, {"second", 2}});
+}
+
+TEST_F(ReapplyTest, ASoftlyDeletedRowOfAPatchThatIsAppliedAgain) {
+  ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("first", 1)).ok());
+  ASSERT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+  CommitWhileItIsReplaced([&] {
+    EXPECT_TRUE(writer_->Restore(uint64_t{1}).ok());
+    EXPECT_TRUE(writer_->Patch(uint64_t{1}, Setting("second", 2)).ok());
+    EXPECT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+  });
+  EXPECT_EQ(writer_->Get(uint64_t{1}).status().code(), StatusCode::kNotFound);
+  ASSERT_TRUE(writer_->Restore(uint64_t{1}).ok());
+  ASSERT_TRUE(writer_->Commit().ok());
+  ExpectTheOthersRowWith({{"first", 1}, {"second", 2}});
+}
+
+std::vector<uint64_t> SoftlyDeleted(Collection& collection) {
+  ScanOptions options;
+  options.soft_deleted = true;
+  std::vector<uint64_t> keys;
+  Status scanned = collection.Scan(
+      [&](Row row) {
+        keys.push_back(row.key.number());
+        return Status::Ok();
+      },
+      options);
+  EXPECT_TRUE(scanned.ok()) << scanned;
+  return keys;
+}
+
+// A deletion is of the row that is there when it is committed, whatever the handle saw when it was asked for.
+TEST_F(ReapplyTest, ASoftDeletionOfWhatIsBeingDeletedIsOfWhatAnotherWriterPutsThereMeanwhile) {
+  for (bool softly : {false, true}) {
+    ASSERT_TRUE((softly ? writer_->SoftDelete(uint64_t{1}) : writer_->Delete(uint64_t{1})).ok());
+    bool done = false;
+    faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+      if (kind != RequestKind::kPut || name != kHeadObject || std::exchange(done, true)) return Fault{};
+      EXPECT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+      EXPECT_EQ(SoftlyDeleted(*writer_), softly ? KeyRange(1, 1) : KeyRange(0, 0));
+      if (!softly) {
+        EXPECT_EQ(writer_->Restore(uint64_t{1}).code(), StatusCode::kNotFound);
+      }
+      return Fault{};
+    });
+    Status status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+    ASSERT_TRUE(done);
+    faulty_->SetHook(nullptr);
+    ASSERT_TRUE(other_->Upsert(NumberedRow(1)).ok());
+    ASSERT_TRUE(other_->Commit().ok());
+    ASSERT_TRUE(writer_->Refresh().ok());
+    for (bool committed : {false, true}) {
+      if (committed) {
+        ASSERT_TRUE(writer_->Commit().ok());
+      }
+      EXPECT_EQ(writer_->Get(uint64_t{1}).status().code(), StatusCode::kNotFound) << committed;
+      EXPECT_EQ(SoftlyDeleted(*writer_), KeyRange(1, 1)) << committed;
+    }
+    ASSERT_TRUE(writer_->Restore(uint64_t{1}).ok());
+    ASSERT_TRUE(writer_->Commit().ok());
+  }
+}
+
+TEST_F(ReapplyTest, ASoftDeletionOfARowThatHasExpiredHoldsWhenTheClockIsSetBack) {
+  auto clock = std::make_shared<ManualClock>();
+  Options options = CreatingSmall();
+  options.env = EnvironmentWithClock(clock);
+  writer_ = MustOpen(store_, options);
+  Row row = NumberedRow(2);
+  row.expires_at_ms = clock->WallMs() + 1000;
+  ASSERT_TRUE(writer_->Upsert(row).ok());
+  clock->AdvanceWallMs(2000);
+  ASSERT_TRUE(writer_->SoftDelete(row.key).ok());
+  clock->AdvanceWallMs(-2000);
+  for (bool committed : {false, true}) {
+    if (committed) {
+      ASSERT_TRUE(writer_->Commit().ok());
+    }
+    EXPECT_EQ(writer_->Get(row.key).status().code(), StatusCode::kNotFound) << committed;
+    EXPECT_EQ(SoftlyDeleted(*writer_), KeyRange(2, 1)) << committed;
+  }
 }
 
 }  // namespace

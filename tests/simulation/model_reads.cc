@@ -89,7 +89,9 @@ class Overlay {
       auto found = version->state->find(key);
       if (found == version->state->end()) continue;
       const bool is_soft = found->second.soft || net.kind == Net::Kind::kSoftened;
-      if (is_soft == soft && (rows.empty() || rows.back() != found->second.row)) rows.push_back(found->second.row);
+      const bool was_softened = soft && change.of_pending_deletion;
+      if ((is_soft == soft || was_softened) && (rows.empty() || rows.back() != found->second.row))
+        rows.push_back(found->second.row);
     }
     return rows;
   }
@@ -235,6 +237,13 @@ void Model::CheckRead(const Handle& handle, const Moment& begin, uint64_t versio
 }
 
 ChangePtr Model::Propose(Handle& handle, size_t lane, Change change) {
+  const Key& key = change.mutations.front().row.key;
+  for (const ChangePtr& before : handle.lanes.at(lane).Pending(Lane::Which::kBoth)) {
+    change.of_pending_deletion =
+        change.of_pending_deletion || std::ranges::any_of(before->mutations, [&](const Mutation& mutation) {
+          return mutation.kind == MutationKind::kSoftDelete && mutation.row.key == key;
+        });
+  }
   handle.lanes.at(lane).changes.push_back(std::make_shared<Change>(std::move(change)));
   return handle.lanes.at(lane).changes.back();
 }
@@ -314,6 +323,7 @@ void Model::EndCommit(Handle& handle, const Commitment& begin, const Status& sta
   if (!definite && !status.ok()) handle.unsettled = true;
   if (status.code() == StatusCode::kUnknown) {
     handle.uncertain = handle.uncertain || definite;
+    handle.perhaps_settled = false;
     return;
   }
   handle.uncertain = false;
@@ -366,6 +376,7 @@ IntentPtr Model::BeginIntent(Handle& handle, Intent intent) {
 }
 
 void Model::EndIntent(Handle& handle, Intent& intent, const Status& status) {
+  handle.perhaps_settled = true;
   if (status.ok() && handle.landings[intent.kind] == intent.landings_before && !handle.line->unchecked) {
     Fail(handle.name + ": a change of the head was acknowledged, but no version has it");
   }

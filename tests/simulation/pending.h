@@ -22,9 +22,11 @@ struct Change {
   // It may have had nothing to do, as a restoration that found the row live, or may have been discarded.
   bool may_be_nothing = false;
   bool may_restore = true;  // or may have had something to do
-  bool accepted = false;    // the call returned ok: it is pending. Before: it may be pending
-  bool dropped = false;     // refused or discarded: it never will be committed
-  uint64_t version = 0;     // that has it; 0: none yet
+  // A change that was pending before it deletes its row softly: what it restores was live in `base`.
+  bool of_pending_deletion = false;
+  bool accepted = false;  // the call returned ok: it is pending. Before: it may be pending
+  bool dropped = false;   // refused or discarded: it never will be committed
+  uint64_t version = 0;   // that has it; 0: none yet
   // It made no difference to that version: it may as well be in a later one.
   bool maybe_later = false;
   bool told = false;  // a Commit said so
@@ -74,12 +76,15 @@ struct Handle {
   uint64_t committing = 0;
   // A Commit's outcome is open: it may still happen.
   bool uncertain = false;
+  // Since then a call changed the head for another reason, or tried: that settles first what is open.
+  bool perhaps_settled = false;
   // Something else may still be committed, though no call is under way: what a failed compaction leaves behind.
   bool unsettled = false;
   bool commits_itself = false;   // when it has much pending
   bool compacts_itself = false;  // after its commits
   bool compacts = false;         // was asked to
-  bool leased = false;
+  bool leased = false;           // always at the same version
+  bool lost_lease = false;       // one had lapsed by another one's clock, and was removed
   std::vector<IntentPtr> intents;
   std::map<Intent::Kind, uint64_t> landings;  // how many versions it made so
   bool closed = false;

@@ -91,12 +91,14 @@ void Session::CheckOpened(uint64_t newest_before, uint64_t as_of_before) {
 
 // That a call may read.
 uint64_t Session::VersionInUse() {
+  if (is_open()) return handle_->version;
   if (plan_.as_of_version != 0) return plan_.as_of_version;
-  if (plan_.as_of_ms != 0) return line().VersionAsOf(plan_.as_of_ms);
-  return is_open() ? handle_->version : line().newest();
+  return plan_.as_of_ms != 0 ? line().VersionAsOf(plan_.as_of_ms) : line().newest();
 }
 
 uint64_t Session::Version(uint64_t least) {
+  // The process may stand still in the middle of it: the age is that of a moment not before this one.
+  const int64_t asked_ns = world_.scheduler().now_ns();
   CollectionStats stats = collection_->Stats();
   if (!process_.alive() || line().unchecked) return handle_->version;
   model().CheckVersion(*handle_, stats.version, least);
@@ -107,7 +109,7 @@ uint64_t Session::Version(uint64_t least) {
                  std::to_string(stats.version) + ", where there are " + std::to_string(LiveRows(*version->state)));
   }
   // What it says of its own age.
-  const uint64_t was_newest = line().NewestAt(world_.scheduler().now_ns() - (stats.age_ms + 1) * kMs);
+  const uint64_t was_newest = line().NewestAt(asked_ns - (stats.age_ms + 1) * kMs);
   if (!plan_.in_the_past() && stats.version < was_newest) {
     model().Fail(process_.name() + " is at version " + std::to_string(stats.version) + " and calls that " +
                  std::to_string(stats.age_ms) + " ms old; version " + std::to_string(was_newest) + " is older");

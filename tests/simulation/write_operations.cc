@@ -141,6 +141,16 @@ bool ExpiresMeanwhile(const Shown& shown, const WallRange& wall) {
   });
 }
 
+// Write looks at the clock once, when it takes the batch: rows of the batch itself may have expired by then.
+bool MayHaveOutcome(const std::vector<Mutation>& mutations, const Shown& shown, int64_t now_ms, const WallRange& wall,
+                    StatusCode code) {
+  if (OutcomeOf(mutations, shown, now_ms) == code) return true;
+  return std::ranges::any_of(mutations, [&](const Mutation& mutation) {
+    const int64_t at_ms = mutation.row.expires_at_ms;
+    return at_ms > wall.earliest_ms && at_ms <= wall.latest_ms && OutcomeOf(mutations, shown, at_ms) == code;
+  });
+}
+
 // What Write said must be what it may have seen.
 void JudgeWrite(Session& session, const Moment& begin, uint64_t version, const Change& change, StatusCode code) {
   const WallRange wall = session.process().WallSince(begin.begin_ns);
@@ -148,7 +158,7 @@ void JudgeWrite(Session& session, const Moment& begin, uint64_t version, const C
       session.handle(), begin, version,
       change.what + (code == StatusCode::kOk ? " succeeded" : " was refused") + ": what it saw", [&](const Seen& seen) {
         Shown shown = ShownTo(change.mutations, seen);
-        return ExpiresMeanwhile(shown, wall) || OutcomeOf(change.mutations, shown, seen.now_ms) == code;
+        return ExpiresMeanwhile(shown, wall) || MayHaveOutcome(change.mutations, shown, seen.now_ms, wall, code);
       });
 }
 
@@ -275,8 +285,8 @@ void CommitRows(Worker& worker) {
 void Discard(Worker& worker) {
   Session& session = worker.session;
   const Handle& handle = session.handle();
-  bool uncertain = handle.uncertain && handle.committing == 0 && !handle.commits_itself && !handle.compacts_itself &&
-                   !handle.compacts;
+  bool uncertain = handle.uncertain && !handle.perhaps_settled && handle.committing == 0 && !handle.commits_itself &&
+                   !handle.compacts_itself && !handle.compacts;
   uint64_t commits = handle.commits;
   const size_t intents = handle.intents.size();
   const Moment begin = session.model().Begin(session.handle(), handle.version);
