@@ -17,6 +17,7 @@
 
 #include "isotherm/blob_store.h"
 #include "isotherm/context.h"
+#include "isotherm/erasure.h"
 #include "isotherm/history.h"
 #include "isotherm/options.h"
 #include "isotherm/query.h"
@@ -172,6 +173,19 @@ class Collection {
   // readers of the newest version and compactions go on. A reader of an older version needs a lease
   // (Options::lease_ms), else its reads may give kCorruption naming an object that is gone: then refresh.
   virtual Result<VacuumReport> Vacuum(const VacuumOptions& options = {}, const Context& context = {}) = 0;
+
+  // Erases the rows that these keys have on any branch, committed or pending here: deletes them for good, rewrites the
+  // segments that hold their bytes, removes all versions that name such a segment or hold such a row, and older ones,
+  // and empties the caches: this handle's at once, others' when they see a newer version or are opened. Pending changes
+  // are committed first. A row of such a key that is written after the call began stays. Compactions that are under way
+  // come to nothing. Costs reading and writing each of those segments; all segments of cells are rewritten when one of
+  // them holds such a row, with new cells.
+  // May be called again at any time, also after it failed or its process died: it goes on with what is left, and erases
+  // rows that were written since as well. While the report is not complete it must be, after blocked_until_ms.
+  // What it does not reach: docs/durability.md, "Erasure". kInvalidArgument without keys, for more than kMaxBatchRows
+  // (limits.h) and for keys of the wrong type, kReadOnly, kConflict when others were faster time and again.
+  virtual Result<ErasureReport> Erase(std::span<const Key> keys, const ErasureOptions& options = {},
+                                      const Progress& progress = {}, const Context& context = {}) = 0;
 
   // A branch has all rows of a version (0: the newest) and goes its own way from there, by Options::branch. Costs a
   // request or two, whatever the size. kAlreadyExists when there is one of this name.

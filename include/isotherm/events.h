@@ -25,6 +25,7 @@ enum class EventKind : uint8_t {
   kBranch,
   kRecover,  // a head was rebuilt
   kError,
+  kErasure,  // rows are being erased
 };
 
 const char* EventKindName(EventKind kind);  // "open", "commit", …

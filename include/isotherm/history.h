@@ -12,7 +12,8 @@ struct VersionInfo {
   uint64_t version = 0;
   int64_t commit_ms = 0;  // milliseconds since 1970 UTC, never less than the version before
   // The following are set by Log.
-  std::string operation;  // "create", "commit", "compact", "vacuum", "rollback", "branch", "recover", "build"
+  std::string operation;  // "create", "commit", "compact", "vacuum", "rollback", "branch", "recover", "build",
+                          // "erase"
   std::string cause;
   uint64_t rows = 0;  // there, expired ones among them
   uint64_t rows_written = 0;

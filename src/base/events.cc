@@ -42,6 +42,7 @@ const char* EventKindName(EventKind kind) {
     case EventKind::kRefresh: return "refresh";
     case EventKind::kBranch: return "branch";
     case EventKind::kRecover: return "recover";
+    case EventKind::kErasure: return "erasure";
     case EventKind::kError: return "error";
   }
   return "?";

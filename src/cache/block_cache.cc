@@ -60,12 +60,7 @@ class alignas(kBlockAlignment) BlockCache::Shard {
     policy_ = policy;
   }
 
-  ~Shard() {
-    Removed removed;
-    for (BlockQueue* queue : {&small_, &main_}) {
-      while (queue->oldest() != nullptr) Remove(queue->oldest(), removed);
-    }
-  }
+  ~Shard() { Clear(); }
 
   // With a reference for the caller, or null.
   BlockHeader* Lookup(uint64_t hash, const BlockKey& key) {
@@ -148,6 +143,14 @@ class alignas(kBlockAlignment) BlockCache::Shard {
       freed += removed.Drop();
     }
     return freed;
+  }
+
+  void Clear() {
+    Removed removed;
+    std::lock_guard lock(mutex_);
+    for (BlockQueue* queue : {&small_, &main_}) {
+      while (queue->oldest() != nullptr) Remove(queue->oldest(), removed);
+    }
   }
 
   // Whether that very block is what the key gives.
@@ -331,6 +334,11 @@ uint64_t BlockCache::GiveBack(uint64_t wanted) {
 void BlockCache::Erase(const BlockKey& key) {
   uint64_t hash = HashOf(key);
   ShardOf(hash).Erase(hash, key);
+}
+
+void BlockCache::Clear() {
+  clears_.fetch_add(1, std::memory_order_acq_rel);
+  for (uint32_t i = 0; i < shard_count_; ++i) shards_[i].Clear();
 }
 
 BlockCacheStats BlockCache::Stats() const {

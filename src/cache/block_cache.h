@@ -95,6 +95,10 @@ class BlockCache {
   // copied. The caller must hold no lock that a reclaimer of the budget takes.
   void Insert(const BlockKey& key, const PinnedBlock& block);
   void Erase(const BlockKey& key);
+  // Everything that was inserted before.
+  void Clear();
+  // How often it was cleared: what was read before the last time is not to be inserted any more.
+  uint64_t clears() const { return clears_.load(std::memory_order_acquire); }
   BlockCacheStats Stats() const;
 
  private:
@@ -108,6 +112,7 @@ class BlockCache {
   std::unique_ptr<Shard[]> shards_;
   uint32_t shard_count_ = 0;
   std::atomic<uint32_t> next_to_give_{0};
+  std::atomic<uint64_t> clears_{0};
   MemoryBudget::ReclaimerRegistration reclaimer_;  // ends first
 };
 

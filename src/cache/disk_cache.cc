@@ -44,9 +44,10 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
     bool writing = false;
   };
 
-  // One thing to write: an extent of `pending`, or the file of hints.
+  // One thing to do: to write an extent of `pending` or the file of hints, or to remove all slabs.
+  enum class Work : uint8_t { kExtent, kHints, kClear };
   struct Task {
-    bool is_hints = false;
+    Work work = Work::kExtent;
     BlockKey key;
   };
 
@@ -59,11 +60,13 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   bool FindOnDisk(const BlockKey& key, uint32_t length, uint32_t crc32c, SlabLocation* location);
   void Insert(const BlockKey& key, const PinnedBlock& block, uint32_t crc32c);
   void PutHint(std::string_view name, std::string_view value);
+  Status Clear();
   void Enqueue(Task task);
   void Flush();
   void RunTasks(std::unique_lock<Mutex>& lock);
   Status WriteExtent(const BlockKey& key, std::unique_lock<Mutex>& lock);
   Status WriteHints(std::unique_lock<Mutex>& lock);
+  Status RemoveSlabs(std::unique_lock<Mutex>& lock);
   Status ReplaceHintsFile(const std::string& bytes);
   void StopWriting();
 
@@ -83,6 +86,7 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   uint64_t pending_bytes = 0;
   HintTable hints;
   bool hints_queued = false;
+  Status cleared;  // how the last Clear went
   uint64_t hint_file_bytes = 0;
   std::deque<Task> tasks;
   bool run_scheduled = false;
@@ -241,14 +245,34 @@ void DiskCache::State::Insert(const BlockKey& key, const PinnedBlock& block, uin
   pending.emplace(key, Pending{block, crc32c});
   pending_bytes += size;
   ++stats.inserts;
-  Enqueue({.is_hints = false, .key = key});
+  Enqueue({.work = Work::kExtent, .key = key});
 }
 
 void DiskCache::State::PutHint(std::string_view name, std::string_view value) {
   std::lock_guard lock(mutex);
   if (!hints.Put(name, value) || hints_queued || !stats.writing) return;
   hints_queued = true;
-  Enqueue({.is_hints = true, .key = {}});
+  Enqueue({.work = Work::kHints, .key = {}});
+}
+
+// What is inserted from here on comes after the slabs have gone. A write that fails before takes all tasks along, and
+// is the last one: then once more.
+Status DiskCache::State::Clear() {
+  DropPending(std::numeric_limits<uint64_t>::max());
+  Status outcome;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    {
+      std::lock_guard lock(mutex);
+      index.clear();
+      cleared = Status::IoError("the disk cache " + options.directory + " was not emptied");
+      Enqueue({.work = Work::kClear, .key = {}});
+    }
+    Flush();
+    std::lock_guard lock(mutex);
+    outcome = cleared;
+    if (outcome.ok()) break;
+  }
+  return outcome;
 }
 
 void DiskCache::State::Enqueue(Task task) {
@@ -282,7 +306,9 @@ void DiskCache::State::RunTasks(std::unique_lock<Mutex>& lock) {
   while (!tasks.empty()) {
     Task task = tasks.front();
     tasks.pop_front();
-    Status status = task.is_hints ? WriteHints(lock) : WriteExtent(task.key, lock);
+    Status status = task.work == Work::kClear   ? RemoveSlabs(lock)
+                    : task.work == Work::kHints ? WriteHints(lock)
+                                                : WriteExtent(task.key, lock);
     ++tasks_done;
     if (!status.ok()) StopWriting();
     task_done.NotifyAll();
@@ -325,6 +351,15 @@ Status DiskCache::State::WriteHints(std::unique_lock<Mutex>& lock) {
   lock.lock();
   if (replaced.ok()) hint_file_bytes = bytes.size();
   return replaced;
+}
+
+Status DiskCache::State::RemoveSlabs(std::unique_lock<Mutex>& lock) {
+  index.clear();
+  lock.unlock();
+  Status removed = slabs.Clear();
+  lock.lock();
+  cleared = removed;
+  return removed;
 }
 
 Status DiskCache::State::ReplaceHintsFile(const std::string& bytes) {
@@ -385,6 +420,8 @@ std::string DiskCache::GetHint(std::string_view name) {
 }
 
 void DiskCache::Flush() { state_->Flush(); }
+
+Status DiskCache::Clear() { return state_->Clear(); }
 
 DiskCacheStats DiskCache::Stats() const {
   std::lock_guard lock(state_->mutex);

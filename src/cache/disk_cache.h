@@ -56,6 +56,9 @@ class DiskCache {
 
   // Returns when all that was inserted before is written (or was refused).
   void Flush();
+  // Returns when the files of all that was inserted before are removed; hints stay. On an error some may be left, and
+  // writing is turned off.
+  Status Clear();
   DiskCacheStats Stats() const;
 
  private:

@@ -1,6 +1,7 @@
 #include "cache/extent_cache.h"
 
 #include <mutex>
+#include <shared_mutex>
 #include <utility>
 
 #include "base/context_check.h"
@@ -89,6 +90,7 @@ struct ExtentCache::State {
   std::shared_ptr<MemoryBudget> budget;  // may be null
   std::shared_ptr<Metrics> metrics;      // may be null
   SingleFlight flights;
+  SharedMutex filling;  // held alone while the caches are cleared
   Mutex totals_mutex;
   FetchCounts totals;
 
@@ -108,6 +110,7 @@ class ExtentCache::Call {
         context_(context),
         extents_(extents),
         options_(options),
+        clears_(state.ram->clears()),
         keys_(extents.size()),
         flights_(extents.size()),
         results_(extents.size()) {}
@@ -270,7 +273,10 @@ class ExtentCache::Call {
     state_.flights.Land(keys_[i], *flight, results_[i], cached);
   }
 
+  // Unless the caches were cleared since this call began: what it reads may be what had to go.
   void Fill(size_t i, const PinnedBlock& block) {
+    std::shared_lock filling(state_.filling);
+    if (state_.ram->clears() != clears_) return;
     state_.ram->Insert(keys_[i], block);
     if (state_.disk != nullptr) state_.disk->Insert(keys_[i], block, extents_[i].crc32c);
   }
@@ -301,6 +307,7 @@ class ExtentCache::Call {
   const Context& context_;
   const std::span<const Extent> extents_;
   const FetchOptions& options_;
+  const uint64_t clears_;
   std::vector<BlockKey> keys_;
   std::vector<std::shared_ptr<Flight>> flights_;  // of this call, not landed yet
   std::vector<FetchedExtent> results_;
@@ -337,6 +344,14 @@ std::vector<FetchedExtent> ExtentCache::Fetch(const Context& context, std::span<
 
 void ExtentCache::KeepOnDisk(const Extent& extent, const PinnedBlock& block) {
   if (state_->disk != nullptr) state_->disk->Insert(state_->KeyOf(extent), block, extent.crc32c);
+}
+
+Status ExtentCache::Clear() {
+  {
+    std::lock_guard alone(state_->filling);
+    state_->ram->Clear();
+  }
+  return state_->disk != nullptr ? state_->disk->Clear() : Status::Ok();
 }
 
 FetchCounts ExtentCache::Totals() const {

@@ -126,22 +126,33 @@ bool SlabSet::HasRoom(const Slab& slab, uint64_t length) const {
 Status SlabSet::MakeRoom(uint64_t bytes, std::vector<std::shared_ptr<Slab>>* evicted) {
   while (used_bytes() + bytes > capacity_) {
     if (slabs_.empty()) return Status::ResourceExhausted("an extent larger than the disk cache " + directory_);
-    std::shared_ptr<Slab> oldest = slabs_.front();
-    Status removed = env_->file_system->Remove(PathOf(oldest->id));
-    if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
-    if (oldest == open_slab_) {
-      open_slab_ = nullptr;
-      open_file_ = nullptr;
-    }
-    slabs_.pop_front();
-    used_ -= oldest->bytes;
-    ++evicted_;
-    {
-      std::lock_guard lock(files_mutex_);
-      oldest->file = nullptr;
-    }
-    evicted->push_back(std::move(oldest));
+    RETURN_IF_ERROR(EvictOldest(evicted));
   }
+  return Status::Ok();
+}
+
+Status SlabSet::EvictOldest(std::vector<std::shared_ptr<Slab>>* evicted) {
+  std::shared_ptr<Slab> oldest = slabs_.front();
+  Status removed = env_->file_system->Remove(PathOf(oldest->id));
+  if (!removed.ok() && removed.code() != StatusCode::kNotFound) return removed;
+  if (oldest == open_slab_) {
+    open_slab_ = nullptr;
+    open_file_ = nullptr;
+  }
+  slabs_.pop_front();
+  used_ -= oldest->bytes;
+  ++evicted_;
+  {
+    std::lock_guard lock(files_mutex_);
+    oldest->file = nullptr;
+  }
+  evicted->push_back(std::move(oldest));
+  return Status::Ok();
+}
+
+Status SlabSet::Clear() {
+  std::vector<std::shared_ptr<Slab>> evicted;
+  while (!slabs_.empty()) RETURN_IF_ERROR(EvictOldest(&evicted));
   return Status::Ok();
 }
 

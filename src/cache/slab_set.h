@@ -50,6 +50,8 @@ class SlabSet {
   };
   // Everything, the oldest first.
   std::vector<PlacedEntry> Entries() const;
+  // Evicts everything.
+  Status Clear();
 
   bool Fits(uint64_t length) const { return CostOf(length) + kEmptySlabBytes <= capacity_; }
   // `entry` must fit. Evicts the oldest slabs to make room, also when it then fails, and adds them to `evicted`.
@@ -68,6 +70,7 @@ class SlabSet {
   std::string PathOf(uint64_t id) const;
   bool HasRoom(const Slab& slab, uint64_t length) const;
   Status MakeRoom(uint64_t bytes, std::vector<std::shared_ptr<Slab>>* evicted);
+  Status EvictOldest(std::vector<std::shared_ptr<Slab>>* evicted);
   Status CreateOpenSlab();
   Status WriteEntry(const SlabEntry& entry, std::string_view bytes);
   Status SealOpenSlab();

@@ -44,6 +44,7 @@ void TakeContent(const Head& content, const Head& base, Head& next) {
   next.deletions = base.deletions;
   next.gc_epoch = base.gc_epoch;
   next.oldest_version = base.oldest_version;
+  next.erasure = base.erasure;
   next.builds = base.builds;
   next.fork_of = base.fork_of;
   next.fork_version = base.fork_version;
@@ -102,8 +103,10 @@ Status CollectionImpl::Rollback(uint64_t version, const Context& context) {
   RETURN_IF_ERROR(content->Deletions(*path_, context).status());
   RETURN_IF_ERROR(SwapHead(
       [&](const Snapshot& base, Head& next, DeletionMap& deletions) {
-        if (version < base.head.oldest_version && base.head.fork_version == 0) {
-          return Status::NotFound("version " + std::to_string(version) + " was removed by a vacuum");
+        const Head& head = base.head;
+        if (version < head.oldest_version && (head.fork_version == 0 || version < head.erasure.version)) {
+          const char* by = version < head.erasure.version ? "an erasure" : "a vacuum";
+          return Status::NotFound("version " + std::to_string(version) + " was removed by " + by);
         }
         TakeContent(content->WholeHead(), base.head, next);
         if (!Planted(Bug::kRollbackKeepsDeletions)) deletions = content->KnownDeletions()->now;
@@ -149,6 +152,7 @@ Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, cons
   head.write = MakeNonce(*path_->env->random);
   head.gc_epoch = newest.head.gc_epoch;
   head.oldest_version = version;
+  head.erasure = newest.head.erasure;
   head.builds.clear();
   head.slots.clear();
   head.fork_of = branch_;

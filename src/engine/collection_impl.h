@@ -49,6 +49,8 @@ class CollectionImpl : public Collection {
   Result<std::vector<VersionInfo>> Log(size_t newest, const Context& context) override;
   Status Rollback(uint64_t version, const Context& context) override;
   Result<VacuumReport> Vacuum(const VacuumOptions& options, const Context& context) override;
+  Result<ErasureReport> Erase(std::span<const Key> keys, const ErasureOptions& options, const Progress& progress,
+                              const Context& context) override;
   Status CreateBranch(std::string_view name, uint64_t version, const Context& context) override;
   Result<std::vector<BranchInfo>> Branches(const Context& context) override;
   Status DeleteBranch(std::string_view name, const Context& context) override;
@@ -167,6 +169,8 @@ class CollectionImpl : public Collection {
   Result<std::string> TakeLease(const std::string& branch, uint64_t version, int64_t duration_ms,
                                 const Context& context);
   Status PutRoutingCopy(const RoutingRef& ref, std::string_view branch_prefix, const Context& context);
+  class Erasure;  // erasure.h
+  Status EmptyCaches();
   // Options::lease_ms: takes the lease that the handle holds, and renews it.
   Status BeginLease(const Context& context);
   void RenewLease() const;

@@ -305,13 +305,26 @@ void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, uint64_t comm
   RecentSegments::Forgotten replaced;
   std::shared_ptr<WriteBuffer> committed;
   std::unique_lock state(state_mutex_);
+  const Nonce erasure = snapshot_->head.erasure.id;
   if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_.swap(next);
+  const bool erased = snapshot_->head.erasure.id != erasure;
   if (committed_version != 0 && new_recent_ != nullptr) pushed_out = recent_.Add(std::move(new_recent_));
   replaced = recent_.KeepOf(snapshot_->head);
-  if (committed_version == 0) return;
-  committed = std::move(committing_);
-  active_->CommittedBelow(committed_version);
-  places_.Clear();
+  if (committed_version != 0) {
+    committed = std::move(committing_);
+    active_->CommittedBelow(committed_version);
+    places_.Clear();
+  }
+  state.unlock();
+  if (!erased) return;
+  Status emptied = EmptyCaches();
+  (void)emptied;  // the next one that opens the disk cache tries again
+}
+
+// Rows that were erased may lie in them.
+Status CollectionImpl::EmptyCaches() {
+  recent_.Free(UINT64_MAX);
+  return path_->ForgetErased(snapshot()->head.erasure.id);
 }
 
 }  // namespace isotherm

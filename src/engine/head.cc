@@ -17,6 +17,7 @@ constexpr std::string_view kMagic = "ISOHEAD1";
 constexpr size_t kPrefixBytes = 24;
 constexpr size_t kCheckedFrom = 12;
 constexpr size_t kSha256HexBytes = 64;
+constexpr std::string_view kErasureFeature = "erasure";
 
 void PutNonce(std::string& out, const Nonce& nonce) {
   PutFixed<uint64_t>(out, nonce[0]);
@@ -192,9 +193,45 @@ void GetHistory(Decoder& in, Head& head) {
   head.fork_version = in.Fixed<uint64_t>();
 }
 
+// A writer that did not know of it would drop it, and caches would keep what was erased: hence a feature.
+void PutErasure(std::string& out, const ErasureMark& erasure) {
+  if (erasure.version == 0) return;
+  PutFixed<uint64_t>(out, erasure.version);
+  PutFixed<uint64_t>(out, erasure.oldest_version);
+  PutNonce(out, erasure.id);
+}
+
+ErasureMark GetErasure(Decoder& in) {
+  ErasureMark erasure;
+  erasure.version = in.Fixed<uint64_t>();
+  erasure.oldest_version = in.Fixed<uint64_t>();
+  erasure.id = GetNonce(in);
+  if (erasure.version == 0) in.Fail();
+  return erasure;
+}
+
+// Features that a reader must know.
+void PutFeatures(std::string& out, const Head& head) {
+  const bool erasure = head.erasure.version != 0;
+  PutFixed<uint16_t>(out, erasure ? 1 : 0);
+  if (erasure) PutBytes(out, kErasureFeature);
+}
+
+// Whether there was an erasure, the only feature there is.
+Result<bool> GetFeatures(Decoder& in) {
+  auto count = in.Fixed<uint16_t>();
+  for (uint16_t i = 0; i < count && in.ok(); ++i) {
+    const std::string feature(in.Bytes());
+    if (in.ok() && feature != kErasureFeature) {
+      return Status::Unsupported("head: needs the feature '" + feature + "', which this build does not know");
+    }
+  }
+  return count > 0;
+}
+
 std::string EncodeBody(const Head& head) {
   std::string out;
-  PutFixed<uint16_t>(out, 0);  // features that a reader must know: none yet
+  PutFeatures(out, head);
   PutNonce(out, head.collection);
   PutNonce(out, head.write);
   PutFixed<uint64_t>(out, head.version);
@@ -205,6 +242,7 @@ std::string EncodeBody(const Head& head) {
   PutSegments(out, head.segments);
   PutInlineRows(out, head.inline_rows);
   PutHistory(out, head);
+  PutErasure(out, head.erasure);
   return out;
 }
 
@@ -247,11 +285,7 @@ Result<Head> DecodeHead(std::string_view bytes) {
                               std::to_string(length));
   }
   Decoder in(body);
-  auto features = in.Fixed<uint16_t>();
-  if (features > 0) {
-    return Status::Unsupported("head: needs the feature '" + std::string(in.Bytes()) +
-                               "', which this build does not know");
-  }
+  ASSIGN_OR_RETURN(const bool erasure, GetFeatures(in));
   Head head;
   head.collection = GetNonce(in);
   head.write = GetNonce(in);
@@ -263,6 +297,7 @@ Result<Head> DecodeHead(std::string_view bytes) {
   head.segments = GetSegments(in, format, head);
   head.inline_rows = GetInlineRows(in, format, head.schema);
   if (format > 1) GetHistory(in, head);
+  if (erasure) head.erasure = GetErasure(in);
   if (!in.done()) return Status::Corruption("head: malformed");
   return head;
 }

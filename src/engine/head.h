@@ -55,7 +55,8 @@ enum class Operation : uint8_t {
   kRollback = 4,
   kBranch = 5,
   kRecover = 6,
-  kBuild = 7
+  kBuild = 7,
+  kErase = 8
 };
 
 struct OperationRecord {
@@ -72,6 +73,14 @@ struct Build {
   Nonce id{};
   int64_t started_ms = 0;
   uint64_t gc_epoch = 0;  // in which it began: what it writes has names of that epoch
+};
+
+// Of the erasures of a branch; docs/decisions/0012-erasure.md.
+struct ErasureMark {
+  uint64_t version = 0;         // in which the last one deleted its rows; 0: there was none
+  uint64_t oldest_version = 0;  // leases of older versions are not renewed
+  // Of the last one that removed objects: who has cached something since before empties its caches.
+  Nonce id{};
 };
 
 struct Head {
@@ -95,6 +104,7 @@ struct Head {
   // Of a branch: the branch (empty: the main one) and the version that it began with.
   std::string fork_of;
   uint64_t fork_version = 0;  // 0: no branch
+  ErasureMark erasure;
 };
 
 std::string EncodeHead(const Head& head);

@@ -198,6 +198,7 @@ const char* OperationName(Operation operation) {
     case Operation::kBranch: return "branch";
     case Operation::kRecover: return "recover";
     case Operation::kBuild: return "build";
+    case Operation::kErase: return "erase";
   }
   return "unknown";
 }

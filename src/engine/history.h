@@ -37,11 +37,13 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const ReadPath& path, con
 // Names of all branches, the main one ("") among them.
 Result<std::vector<std::string>> ListBranches(BlobStore& store, const Context& context);
 
-// Keeps a version from being removed until some time.
+// Keeps a version from being removed until some time, by the clock of whoever wrote it.
+inline constexpr int64_t kLeaseSkewMs = 5 * 60 * 1000;
 struct Lease {
   std::string branch;
   uint64_t version = 0;
   int64_t expires_ms = 0;
+  int64_t held_until_ms() const { return expires_ms + kLeaseSkewMs; }
 };
 std::string EncodeLease(const Lease& lease);
 Result<Lease> DecodeLease(std::string_view bytes);

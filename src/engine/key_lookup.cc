@@ -51,7 +51,10 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, size_t keys, std::span<c
 void KeyLookup::Remember(const SegmentInfo& segment, std::string_view bytes) {
   for (uint32_t page = 0; page < segment.key_pages(); ++page) {
     const ObjectRange range{segment.name, segment.keys.offset + uint64_t{page} * kKeyPageBytes, kKeyPageBytes};
-    KeepRange(*path_.ram, range, {.status = {}, .bytes = bytes.substr(range.offset, range.length)});
+    RangeRead read;
+    read.bytes = bytes.substr(range.offset, range.length);
+    read.clears = path_.ram->clears();
+    KeepRange(*path_.ram, range, read);
   }
   std::lock_guard lock(mutex_);
   filters_[segment.name] = PinnedBlock::Copy(bytes.substr(segment.filter.offset, segment.filter.length));

@@ -51,8 +51,11 @@ void CollectionImpl::RenewLease() const {
   if (!lease_renewed_ms_.compare_exchange_strong(renewed_ms, now_ms)) return;
   background_.Start([this, now_ms](const Context& context) {
     Lease lease{branch_, snapshot()->head.version, now_ms + options_.lease_ms};
-    auto put = path_->store->Put(context, lease_, EncodeLease(lease));
-    if (!put.ok()) lease_renewed_ms_.store(0);  // the next call tries again
+    auto head = CommitLog(path_->store, path_->env, path_->branch_prefix).Load(context);
+    // What holds rows that are to be erased is held no longer than was said.
+    if (head.ok() && lease.version < head->head.erasure.oldest_version) return;
+    Status renewed = head.ok() ? path_->store->Put(context, lease_, EncodeLease(lease)).status() : head.status();
+    if (!renewed.ok()) lease_renewed_ms_.store(0);  // the next call tries again
   });
 }
 

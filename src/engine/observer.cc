@@ -16,6 +16,7 @@ EventKind KindOf(Operation operation) {
     case Operation::kRollback:
     case Operation::kBranch: return EventKind::kBranch;
     case Operation::kRecover: return EventKind::kRecover;
+    case Operation::kErase: return EventKind::kErasure;
   }
   return EventKind::kError;
 }

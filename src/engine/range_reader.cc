@@ -21,7 +21,7 @@ struct Request {
 bool TakeFromCache(BlockCache& cache, const ObjectRange& range, RangeReads& out, size_t i) {
   PinnedBlock block = cache.Lookup(BlockKey::Of(kScope, range.object, range.offset));
   if (!block.valid() || block.bytes().size() != range.length) return false;
-  out.ranges[i] = {Status::Ok(), block.bytes(), true};
+  out.ranges[i] = {Status::Ok(), block.bytes(), true, 0};
   out.blocks.push_back(std::move(block));
   return true;
 }
@@ -29,7 +29,7 @@ bool TakeFromCache(BlockCache& cache, const ObjectRange& range, RangeReads& out,
 }  // namespace
 
 void KeepRange(BlockCache& cache, const ObjectRange& range, const RangeRead& read) {
-  if (read.cached || range.length == 0 || range.length > kMaxKeptBytes) return;
+  if (read.cached || range.length == 0 || range.length > kMaxKeptBytes || read.clears != cache.clears()) return;
   cache.Insert(BlockKey::Of(kScope, range.object, range.offset), PinnedBlock::Copy(read.bytes));
 }
 
@@ -37,6 +37,7 @@ RangeReads ReadRanges(BlobStore& store, const Context& context, std::span<const 
                       uint64_t max_gap_bytes, BlockCache* cache) {
   RangeReads out;
   out.ranges.resize(wanted.size());
+  for (RangeRead& range : out.ranges) range.clears = cache != nullptr ? cache->clears() : 0;
   std::vector<size_t> order;
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (wanted[i].length == 0 || (cache != nullptr && TakeFromCache(*cache, wanted[i], out, i))) continue;

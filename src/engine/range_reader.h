@@ -23,6 +23,7 @@ struct RangeRead {
   Status status;
   std::string_view bytes;  // points into ReadRanges' result
   bool cached = false;     // came from RAM: was checked before
+  uint64_t clears = 0;     // of the cache, when it was asked for
 };
 
 struct RangeReads {

@@ -51,7 +51,16 @@ Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const H
   return std::make_shared<const Routing>(std::move(routing));
 }
 
+constexpr char kErasureHint[] = "erasure";
+
 }  // namespace
+
+Status ReadPath::ForgetErased(const Nonce& erasure) const {
+  if (erasure == Nonce{}) return Status::Ok();
+  RETURN_IF_ERROR(extents->Clear());
+  if (disk != nullptr) disk->PutHint(kErasureHint, NonceHex(erasure));
+  return Status::Ok();
+}
 
 uint64_t ReadPath::BytesAtOnce() const {
   constexpr uint64_t kMost = 16 << 20;
@@ -171,6 +180,14 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
                               ", which is older than version " + std::to_string(previous->head.version) +
                               ", which was there before: somebody put another one in its place; open the collection "
                               "again");
+  }
+
+  // What others left in the disk cache before an erasure.
+  const Nonce& erasure = head.erasure.id;
+  if (previous == nullptr && path.disk != nullptr && erasure != Nonce{} &&
+      path.disk->GetHint(kErasureHint) != NonceHex(erasure)) {
+    Status emptied = path.ForgetErased(erasure);
+    (void)emptied;  // whoever opens it next tries again
   }
 
   std::shared_ptr<const Routing> routing;

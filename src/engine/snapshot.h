@@ -45,6 +45,9 @@ struct ReadPath {
   std::unique_ptr<ExtentCache> extents;
   std::shared_ptr<MemoryBudget> memory;  // null: unlimited
 
+  // Empties the caches of what was read before an erasure. An error: files of the disk cache may be left.
+  Status ForgetErased(const Nonce& erasure) const;
+
   // What is read in one piece of what goes by: 16 MiB, or less where the budget is small.
   uint64_t BytesAtOnce() const;
 

@@ -19,7 +19,7 @@ constexpr int64_t kBuildMaxAgeMs = 24 * 60 * 60 * 1000;
 constexpr int64_t kClockSkewMs = 5 * 60 * 1000;  // of whoever wrote a lease
 constexpr int kAttempts = 100;
 
-bool Holds(const Lease& lease, int64_t now_ms) { return lease.expires_ms + kClockSkewMs >= now_ms; }
+bool Holds(const Lease& lease, int64_t now_ms) { return lease.held_until_ms() >= now_ms; }
 
 // What one branch keeps.
 struct BranchState {

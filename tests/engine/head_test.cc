@@ -95,6 +95,22 @@ TEST(Head, ThatNeedsAnUnknownFeatureIsUnsupportedAndNamed) {
   EXPECT_THAT(status.message(), HasSubstr("warp-drive"));
 }
 
+TEST(Head, AfterAnErasureComesBackEqualAndNamesTheFeature) {
+  auto head = DecodeHead(SampleHead());
+  ASSERT_TRUE(head.ok()) << head.status();
+  const size_t before = EncodeHead(*head).size();
+  head->erasure = {7, 5, {11, 13}};
+  const std::string bytes = EncodeHead(*head);
+  EXPECT_THAT(bytes, HasSubstr("erasure"));
+  EXPECT_GT(bytes.size(), before);
+  auto again = DecodeHead(bytes);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(EncodeHead(*again), bytes);
+  EXPECT_EQ(again->erasure.version, 7U);
+  EXPECT_EQ(again->erasure.oldest_version, 5U);
+  EXPECT_EQ(again->erasure.id, (Nonce{11, 13}));
+}
+
 TEST(Head, ThatSaysWhatCannotBeIsCorruption) {
   auto decoded = DecodeHead(SampleHead());
   ASSERT_TRUE(decoded.ok());

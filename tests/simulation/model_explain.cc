@@ -192,6 +192,7 @@ void Model::Explain(Handle& handle, const Line& line, const Head& head, const St
       case Operation::kRollback: why = ExplainRollback(handle, line, now); break;
       case Operation::kBranch: why = ExplainFastForward(handle, line, now); break;
       case Operation::kRecover: why = "there was nothing to recover"; break;
+      case Operation::kErase: why = "nobody asked for an erasure"; break;
     }
   }
   if (!why.empty()) {

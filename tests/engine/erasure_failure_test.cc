@@ -1,0 +1,268 @@
+// Erasures whose store fails, whose process dies, and that others get in the way of.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "blob/fault_store.h"
+#include "blob/memory_store.h"
+#include "tests/base/manual_clock.h"
+#include "tests/engine/erasure.h"
+#include "tests/engine/every_store.h"
+
+namespace isotherm {
+namespace {
+
+using namespace testing_support;
+
+constexpr uint64_t kRows = 40;
+const std::vector<uint64_t> kErased = {3, 17, 39};
+const std::vector<std::string> kNothing;
+
+Options Opening(std::shared_ptr<Environment> environment) {
+  Options options = CreatingMarked();
+  options.env = std::move(environment);
+  options.inline_bytes = 200;
+  options.compaction.min_rows_for_cells = 1;
+  options.compaction.cells = 4;
+  return options;
+}
+
+// Cells, a flat segment, rows in the head, deletions, old versions and a branch that went its own way.
+void Grow(const std::shared_ptr<BlobStore>& store, const Options& options) {
+  auto collection = MustOpen(store, options);
+  ASSERT_TRUE(collection->InsertBatch(MarkedRows(0, 30)).ok());
+  ASSERT_TRUE(collection->Commit().ok());
+  ASSERT_TRUE(collection->Compact(IntoCells(4)).ok());
+  ASSERT_TRUE(collection->InsertBatch(MarkedRows(30, 9)).ok());
+  ASSERT_TRUE(collection->SoftDelete(MarkedKey(17)).ok());
+  ASSERT_TRUE(collection->Commit().ok());
+  ASSERT_TRUE(collection->CreateBranch("side").ok());
+  ASSERT_TRUE(collection->Insert(MarkedRow(39)).ok());
+  ASSERT_TRUE(collection->Commit().ok());
+}
+
+void ExpectErased(const std::shared_ptr<BlobStore>& store, Options options) {
+  EXPECT_EQ(TracesInStore(*store, kErased), kNothing);
+  auto collection = MustOpen(store, options);
+  EXPECT_EQ(MarkedRowsIn(*collection, kRows), AllBut(kRows, kErased));
+  ExpectClean(*collection);
+  options.create.reset();
+  options.branch = "side";
+  auto side = MustOpen(store, options);
+  EXPECT_EQ(MarkedRowsIn(*side, kRows), AllBut(kRows, kErased));
+  ExpectClean(*side);
+}
+
+using FaultOf = std::function<Fault(uint64_t after_begin)>;
+
+// One run for each request of an erasure: `fault` is told how many requests behind the one that is at issue it is.
+void EraseWithFaults(const FaultOf& fault) {
+  bool reached = true;
+  uint64_t failing = 0;
+  for (; reached; ++failing) {
+    SCOPED_TRACE("request " + std::to_string(failing));
+    auto environment = EnvironmentWithClock(std::make_shared<ManualClock>());
+    const Options options = Opening(environment);
+    auto memory = std::make_shared<MemoryBlobStore>(environment);
+    Grow(memory, options);
+    auto faulty = std::make_shared<FaultBlobStore>(memory, environment);
+    auto collection = MustOpen(faulty, options);
+    const uint64_t begin = faulty->requests();
+    faulty->SetHook([&, begin](uint64_t index, RequestKind, std::string_view) {
+      return index < begin + failing ? Fault{} : fault(index - begin - failing);
+    });
+    auto erased = collection->Erase(MarkedKeys(kErased));
+    reached = faulty->requests() - begin > failing;
+    faulty->SetHook(nullptr);
+    (void)faulty->DeliverLate();
+    if (erased.ok()) {
+      EXPECT_TRUE(erased->complete);
+      EXPECT_EQ(TracesInStore(*memory, kErased), kNothing);
+    }
+    // Of a process that comes after it.
+    auto again = MustOpen(memory, options)->Erase(MarkedKeys(kErased));
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(again->complete);
+    ExpectErased(memory, options);
+    if (testing::Test::HasFailure()) return;
+  }
+  EXPECT_GT(failing, 60U) << "an erasure makes many more requests than this";
+  testing::Test::RecordProperty("requests", static_cast<int>(failing));
+}
+
+TEST(ErasureFailure, WhenItDiesAtAnyRequestTheNextOneCompletesIt) {
+  EraseWithFaults([](uint64_t) { return Fault{FaultKind::kFail}; });
+}
+
+TEST(ErasureFailure, WhenAnyAnswerIsLostTheNextOneCompletesIt) {
+  EraseWithFaults([](uint64_t behind) { return Fault{behind == 0 ? FaultKind::kLoseAnswer : FaultKind::kNone}; });
+}
+
+TEST(ErasureFailure, WhenAnyRequestFailsOnceTheNextOneCompletesIt) {
+  EraseWithFaults([](uint64_t behind) { return Fault{behind == 0 ? FaultKind::kFail : FaultKind::kNone}; });
+}
+
+// Does something once, at the n-th put of an object whose name has this prefix.
+class PutHookStore : public ForwardingStore {
+ public:
+  PutHookStore(std::shared_ptr<BlobStore> store, std::string prefix, int at, std::function<void()> meanwhile)
+      : ForwardingStore(std::move(store)), prefix_(std::move(prefix)), at_(at), meanwhile_(std::move(meanwhile)) {}
+
+  Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
+                          const PutCondition& condition) override {
+    Meet(name);
+    return store_->Put(context, name, bytes, condition);
+  }
+  Result<std::unique_ptr<BlobWriter>> CreateWriter(const Context& context, std::string_view name) override {
+    Meet(name);
+    return store_->CreateWriter(context, name);
+  }
+  bool met() const { return puts_ >= at_; }
+
+ private:
+  void Meet(std::string_view name) {
+    if (name.starts_with(prefix_) && ++puts_ == at_) meanwhile_();
+  }
+
+  const std::string prefix_;
+  const int at_;
+  const std::function<void()> meanwhile_;
+  int puts_ = 0;
+};
+
+class ErasureRace : public testing::Test {
+ protected:
+  void SetUp() override { Grow(memory_, options_); }
+
+  // Others do something at the n-th put of the kind; false: there is no such put.
+  bool EraseWhile(const std::string& prefix, int at, const std::function<void()>& meanwhile) {
+    auto hooked = std::make_shared<PutHookStore>(memory_, prefix, at, meanwhile);
+    auto report = MustOpen(hooked, options_)->Erase(MarkedKeys(kErased));
+    EXPECT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report.ok() && report->complete);
+    return hooked->met();
+  }
+  void StartAnew() {
+    memory_ = std::make_shared<MemoryBlobStore>(environment_);
+    Grow(memory_, options_);
+  }
+
+  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
+  Options options_ = Opening(environment_);
+  std::shared_ptr<BlobStore> memory_ = std::make_shared<MemoryBlobStore>(environment_);
+};
+
+TEST_F(ErasureRace, ARowThatIsWrittenAfterItBeganIsANewOneAndStays) {
+  int times = 0;
+  for (int at = 2; true; ++at) {
+    SCOPED_TRACE("head " + std::to_string(at));
+    StartAnew();
+    const bool met = EraseWhile("head", at, [&] {
+      auto writer = MustOpen(memory_, options_);
+      ASSERT_TRUE(writer->Upsert(MarkedRow(3, 1)).ok());
+      ASSERT_TRUE(writer->Commit().ok());
+      ASSERT_TRUE(writer->Upsert(MarkedRow(3, 2)).ok());
+      ASSERT_TRUE(writer->Upsert(MarkedRow(5, 1)).ok());
+      ASSERT_TRUE(writer->Commit().ok());
+    });
+    if (!met) break;
+    ++times;
+    EXPECT_EQ(TracesInStore(*memory_, kErased, false), kNothing);
+    auto reader = MustOpen(memory_, options_);
+    auto row = reader->Get(MarkedKey(3));
+    ASSERT_TRUE(row.ok()) << row.status();
+    EXPECT_EQ(row->payload, "edition 2");
+    EXPECT_TRUE(reader->Get(MarkedKey(5)).ok());
+    ExpectClean(*reader);
+    if (HasFailure()) return;
+  }
+  EXPECT_GE(times, 4);
+}
+
+TEST_F(ErasureRace, ABranchThatIsMadeMeanwhileIsErasedAsWell) {
+  int times = 0;
+  for (int at = 1; true; ++at) {
+    SCOPED_TRACE("head " + std::to_string(at));
+    StartAnew();
+    const bool met = EraseWhile("head", at, [&] {
+      auto writer = MustOpen(memory_, options_);
+      auto versions = writer->Versions();
+      ASSERT_TRUE(versions.ok()) << versions.status();
+      Status made = writer->CreateBranch("new", versions->front().version);
+      EXPECT_TRUE(made.ok() || made.code() == StatusCode::kNotFound) << made;
+      ASSERT_TRUE(writer->CreateBranch("newest").ok());
+    });
+    if (!met) break;
+    ++times;
+    ExpectErased(memory_, options_);
+    if (HasFailure()) return;
+  }
+  EXPECT_GE(times, 4);
+}
+
+TEST_F(ErasureRace, ARollbackOrACompactionMeanwhileBringsNothingBack) {
+  int times = 0;
+  for (int at = 1; true; ++at) {
+    SCOPED_TRACE("head " + std::to_string(at));
+    StartAnew();
+    const bool met = EraseWhile("head", at, [&] {
+      auto writer = MustOpen(memory_, options_);
+      const uint64_t version = writer->Stats().version;
+      Status back = writer->Rollback(version - 1);
+      EXPECT_TRUE(back.ok() || back.code() == StatusCode::kNotFound) << back;
+      Status compacted = writer->Compact(IntoCells(4));
+      EXPECT_TRUE(compacted.ok()) << compacted;
+    });
+    if (!met) break;
+    ++times;
+    EXPECT_EQ(TracesInStore(*memory_, kErased), kNothing);
+    ExpectClean(*MustOpen(memory_, options_));
+    if (HasFailure()) return;
+  }
+  EXPECT_GE(times, 4);
+}
+
+// What it has written already holds the rows.
+TEST_F(ErasureRace, ACompactionThatBeganBeforeComesToNothing) {
+  std::unique_ptr<Collection> eraser = MustOpen(memory_, options_);
+  auto hooked = std::make_shared<PutHookStore>(memory_, "routing-", 1, [&] {
+    auto report = eraser->Erase(MarkedKeys(kErased));
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->complete);
+    EXPECT_EQ(TracesInStore(*memory_, kErased), kNothing);
+  });
+  EXPECT_EQ(MustOpen(hooked, options_)->Compact(IntoCells(4)).code(), StatusCode::kConflict);
+  EXPECT_TRUE(hooked->met());
+  EXPECT_EQ(TracesInStore(*memory_, kErased), kNothing);
+}
+
+TEST(ErasureErrors, OfABadRequestAreSaid) {
+  auto environment = EnvironmentWithClock(std::make_shared<ManualClock>());
+  auto store = std::make_shared<MemoryBlobStore>(environment);
+  const Options options = Opening(environment);
+  auto collection = MustOpen(store, options);
+  ASSERT_TRUE(collection->Insert(MarkedRow(0)).ok());
+  ASSERT_TRUE(collection->Commit().ok());
+  const std::vector<Key> texts = {Key(std::string("text"))};
+  EXPECT_EQ(collection->Erase({}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(collection->Erase(texts).status().code(), StatusCode::kInvalidArgument);
+  ErasureOptions before_1970;
+  before_1970.by_ms = -1;
+  EXPECT_EQ(collection->Erase(MarkedKeys({0}), before_1970).status().code(), StatusCode::kInvalidArgument);
+  Options reading = options;
+  reading.create.reset();
+  reading.read_only = true;
+  EXPECT_EQ(MustOpen(store, reading)->Erase(MarkedKeys({0})).status().code(), StatusCode::kReadOnly);
+  auto nothing = collection->Erase(MarkedKeys({1, 2, 2}));
+  ASSERT_TRUE(nothing.ok()) << nothing.status();
+  EXPECT_TRUE(nothing->complete && !nothing->late);
+  EXPECT_EQ(nothing->keys, 2U);
+  EXPECT_EQ(nothing->branches[0].keys_found, 0U);
+  EXPECT_EQ(MarkedRowsIn(*collection, 3), std::vector<uint64_t>{0});
+  ASSERT_TRUE(collection->Close().ok());
+  EXPECT_EQ(collection->Erase(MarkedKeys({0})).status().code(), StatusCode::kClosed);
+}
+
+}  // namespace
+}  // namespace isotherm
