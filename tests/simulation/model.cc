@@ -183,6 +183,8 @@ void Model::OnFirstHead(Handle& handle, const std::string& branch, const Head& h
   line->first = head.version;
   // As a branch that was deleted before, by a request that was executed late.
   line->unchecked = lines_.contains(branch);
+  // Who had the one before may take it for that one.
+  if (line->unchecked) lines_[branch]->unchecked = true;
   line->parent = LineOf(head.fork_of);
   lines_[branch] = line;
   if (line->unchecked) return;

@@ -71,6 +71,8 @@ bool Model::ExplainLane(const Handle& handle, const Lane& lane, uint64_t version
         if (last == 0) first = n + 1;
         last = n + 1;
       }
+      // What one choice calls for, and another one does not, may be in it or not.
+      if (last == most) least = std::min(least, first);
       if (last <= most) continue;
       found = true;
       least = nothing ? 0 : first;
