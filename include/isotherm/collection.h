@@ -85,6 +85,9 @@ struct ScanOptions {
   bool include_metadata = true;
   bool include_payload = true;
   bool soft_deleted = false;  // those instead of the live ones
+  // Not null: rows of parts that can't be read are left out, and the parts added here. Null: the first of them ends the
+  // scan. As SearchOptions::partial.
+  std::vector<MissingPart>* missing = nullptr;
   Consistency consistency{};
 };
 

@@ -8,6 +8,7 @@
 
 #include "isotherm/metering.h"
 #include "isotherm/row.h"
+#include "isotherm/status.h"
 
 namespace isotherm {
 
@@ -46,7 +47,18 @@ struct SearchOptions {
   bool include_metadata = false;  // all of it; without, the filter columns alone
   bool include_payload = false;
   bool include_vector = false;
+  // Answers also where parts of segments can't be read, and SearchResult::missing names them: damaged or lost objects, a
+  // store that does not answer for them. Without, the first of them fails the search. What tells which rows are deleted
+  // must be readable either way.
+  bool partial = false;
   Consistency consistency{};
+};
+
+// A part of the collection that could not be read.
+struct MissingPart {
+  std::string object;
+  uint64_t rows = 0;  // that it holds, deleted ones among them
+  Status status;      // why: kCorruption, kUnavailable, kIoError or kAccessDenied
 };
 
 struct Hit {
@@ -80,6 +92,8 @@ struct Explain {
 
 struct SearchResult {
   std::vector<Hit> hits;  // ascending by distance, ties by key
+  // What the answer is without; each part once. Empty: the answer is whole, as always without SearchOptions::partial.
+  std::vector<MissingPart> missing;
   Explain explain;
 };
 

@@ -36,12 +36,14 @@ Status CheckVector(const SegmentSchema& schema, std::span<const float> vector) {
   return Status::Ok();
 }
 
-Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segment, const Context& context,
-                   const std::function<void(uint32_t, std::span<const float>)>& visit) {
+Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segment, std::vector<MissingPart>* missing,
+                   const Context& context, const std::function<void(uint32_t, std::span<const float>)>& visit) {
+  constexpr uint64_t kPartBytes = 1 << 20;  // that are lost together, where some may be
   const SegmentInfo& info = snapshot.head.segments[segment];
   uint32_t dimension = snapshot.head.schema.dimension;
   uint64_t row_bytes = VectorBytes(dimension);
-  uint64_t rows_at_once = std::max<uint64_t>(1, path.BytesAtOnce() / row_bytes);
+  const uint64_t bytes_at_once = missing == nullptr ? path.BytesAtOnce() : std::min(path.BytesAtOnce(), kPartBytes);
+  uint64_t rows_at_once = std::max<uint64_t>(1, bytes_at_once / row_bytes);
   ASSIGN_OR_RETURN(MemoryReservation memory,
                    ReserveMemory(path.memory.get(), MemoryUse::kQuery, std::min(rows_at_once, info.rows) * row_bytes));
   std::vector<float> vector(dimension);
@@ -50,7 +52,10 @@ Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
     uint64_t count = std::min(rows_at_once, info.rows - first);
     ObjectRange range{info.name, info.vectors.offset + first * row_bytes, count * row_bytes};
     RangeReads read = ReadRanges(*path.store, context, {&range, 1});
-    RETURN_IF_ERROR(read.ranges[0].status);
+    if (!read.ranges[0].status.ok()) {
+      RETURN_IF_ERROR(LeaveOut(missing, info.name, count, read.ranges[0].status));
+      continue;
+    }
     for (uint64_t i = 0; i < count; ++i) {
       std::string_view bytes = read.ranges[0].bytes.substr(i * row_bytes, row_bytes);
       auto ordinal = static_cast<uint32_t>(info.first_ordinal + first + i);
@@ -58,8 +63,10 @@ Status ScanVectors(const ReadPath& path, const Snapshot& snapshot, uint32_t segm
       uint32_t crc;
       std::memcpy(&crc, bytes.data() + floats.size(), sizeof(crc));
       if (VectorCrc(floats, ordinal) != crc) {
-        return Status::Corruption(At(info.name, range.offset + i * row_bytes) +
-                                  ": raw vector does not match its crc32c");
+        Status damaged =
+            Status::Corruption(At(info.name, range.offset + i * row_bytes) + ": raw vector does not match its crc32c");
+        RETURN_IF_ERROR(LeaveOut(missing, info.name, 1, damaged));
+        continue;
       }
       std::memcpy(vector.data(), floats.data(), floats.size());
       visit(ordinal, vector);
@@ -86,9 +93,14 @@ Status ScanBlocks(const ReadPath& path, const Snapshot& snapshot, uint32_t segme
     std::vector<FetchedExtent> fetched = path.Fetch(context, extents, options, nullptr);
     std::vector<ScannedBlock> scanned;
     for (size_t b = begin; b < end; ++b) {
-      RETURN_IF_ERROR(fetched[b - begin].status);
-      ASSIGN_OR_RETURN(CellBlock view, ParseBlock(fetched[b - begin].block.bytes(), blocks[b], schema.block()));
-      scanned.push_back({blocks[b], std::move(view)});
+      const FetchedExtent& read = fetched[b - begin];
+      auto view =
+          read.status.ok() ? ParseBlock(read.block.bytes(), blocks[b], schema.block()) : Result<CellBlock>(read.status);
+      if (view.ok()) {
+        scanned.push_back({blocks[b], std::move(view).value()});
+      } else {
+        RETURN_IF_ERROR(LeaveOut(parts.missing, blocks[b].extent.object, blocks[b].primary_rows, view.status()));
+      }
     }
     RETURN_IF_ERROR(visit(scanned));
     begin = end;
@@ -116,9 +128,12 @@ Status VisitRows(const ReadPath& path, const SegmentSchema& schema, AddressedRow
       bytes += row_bytes + (parts.document ? rows.addresses[end].location.document.length : 0);
     }
     std::span<Row> some = std::span(rows.rows).subspan(begin, end - begin);
-    RETURN_IF_ERROR(
-        ReadRows(path, schema, std::span(rows.addresses).subspan(begin, end - begin), wanted, context, some));
-    for (size_t i = begin; i < end; ++i) RETURN_IF_ERROR(visit(i, std::move(rows.rows[i])));
+    std::vector<bool> there;
+    RETURN_IF_ERROR(ReadRowsOrLeaveOut(path, schema, std::span(rows.addresses).subspan(begin, end - begin), wanted,
+                                       context, some, parts.missing, there));
+    for (size_t i = begin; i < end; ++i) {
+      if (there[i - begin]) RETURN_IF_ERROR(visit(i, std::move(rows.rows[i])));
+    }
     begin = end;
   }
   return Status::Ok();

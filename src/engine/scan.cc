@@ -47,7 +47,7 @@ Status CollectionImpl::Scan(const std::function<Status(Row)>& visit, const ScanO
   ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, at.Deletions(*path_, context));
   std::vector<Row> rows = RowsAtHand(view, options);
   ScanParts parts{options.include_vector, options.include_metadata || options.include_payload, path_->BytesAtOnce(),
-                  true};
+                  true, options.missing};
   for (uint32_t s = 0; s < at.head.segments.size(); ++s) {
     auto found = liveness->now.find(at.head.segments[s].name);
     const SegmentDeletions* deletions = found == liveness->now.end() ? nullptr : &found->second;

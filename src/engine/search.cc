@@ -10,6 +10,7 @@
 #include "engine/candidates.h"
 #include "engine/exact_scan.h"
 #include "engine/key_lookup.h"
+#include "engine/missing_parts.h"
 #include "engine/probe_plan.h"
 #include "engine/rows_in_ram.h"
 #include "index/partition.h"
@@ -29,6 +30,7 @@ struct Block {
   BlockAddress address;
   PinnedBlock bytes;
   CellBlock view;
+  Status status;  // bad: it is missing
 };
 
 // Rows of segments are told apart by what they are numbered in: all cells together, or their flat segment.
@@ -53,6 +55,7 @@ bool NearerHit(const Hit& a, const Hit& b) {
 struct FoundRow {
   Hit hit;
   RowAddress address;  // without a segment: the hit is complete
+  bool missing = false;
 };
 
 // The searches of one round: a few queries that share the blocks they want.
@@ -137,7 +140,7 @@ class Round {
         auto [at, fresh] =
             index.try_emplace({address.segment, address.extent.offset}, static_cast<uint32_t>(blocks_.size()));
         if (fresh) {
-          blocks_.push_back({address, {}, {}});
+          blocks_.push_back({address, {}, {}, {}});
           extents.push_back(address.extent);
         }
         blocks_of[q].push_back(at->second);
@@ -153,10 +156,14 @@ class Round {
       RETURN_IF_ERROR(snapshot_.SetDeletions(fetched.back().block.bytes()));
     }
     liveness_ = snapshot_.KnownDeletions();
-    for (size_t b = 0; b < blocks_.size(); ++b) {
-      RETURN_IF_ERROR(fetched[b].status);
-      blocks_[b].bytes = std::move(fetched[b].block);
-      ASSIGN_OR_RETURN(blocks_[b].view, ParseBlock(blocks_[b].bytes.bytes(), blocks_[b].address, schema_.block()));
+    for (size_t b = 0; b < blocks_.size(); ++b) Parse(std::move(fetched[b]), blocks_[b]);
+    for (size_t q = 0; q < plan.size(); ++q) {
+      for (uint32_t b : blocks_of[q]) {
+        const Block& block = blocks_[b];
+        if (block.status.ok()) continue;
+        const BlockAddress& at = block.address;
+        RETURN_IF_ERROR(LeaveOut(MissingOf(q), at.extent.object, at.primary_rows, block.status));
+      }
     }
     // Of a batch the first query's account carries what all share.
     Explain& explain = results_.front().explain;
@@ -168,6 +175,17 @@ class Round {
     for (SearchResult& result : results_) result.explain.fetch_ns = Now() - begin;
     return blocks_of;
   }
+
+  void Parse(FetchedExtent fetched, Block& block) const {
+    block.status = std::move(fetched.status);
+    if (!block.status.ok()) return;
+    block.bytes = std::move(fetched.block);
+    auto view = ParseBlock(block.bytes.bytes(), block.address, schema_.block());
+    block.status = view.status();
+    if (view.ok()) block.view = std::move(view).value();
+  }
+
+  std::vector<MissingPart>* MissingOf(size_t q) { return options_.partial ? &results_[q].missing : nullptr; }
 
   Result<std::vector<std::vector<FoundRow>>> RowsByCode() {
     std::vector<std::vector<float>> search_queries;
@@ -191,6 +209,7 @@ class Round {
     for (uint32_t b : blocks) {
       const Block& block = blocks_[b];
       const CellBlock& view = block.view;
+      if (!block.status.ok()) continue;
       residual.Reset(view.centroid().empty() ? snapshot_.routing->centroid(block.address.cell) : view.centroid());
       distances.resize(view.rows());
       residual.Distances(view.codes(), view.scales(), view.norms2(), view.rows(), distances.data());
@@ -242,17 +261,20 @@ class Round {
     int64_t begin = Now();
     blocks_.clear();
     std::vector<Candidates> candidates(queries_.size(), Candidates(wanted));
+    std::vector<MissingPart> missing;
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
       if (view_.IsInRam(s)) continue;
       const OrdinalSet& absent = liveness_->AbsentIn(snapshot_.head.segments[s], s);
-      RETURN_IF_ERROR(ScanVectors(path_, snapshot_, s, context_, [&](uint32_t ordinal, std::span<const float> row) {
+      auto compare = [&](uint32_t ordinal, std::span<const float> row) {
         if (absent.Contains(ordinal)) return;
         for (size_t q = 0; q < queries_.size(); ++q) {
           candidates[q].Add(
               {ExactDistance(schema_.metric, queries_[q], row), 0, (uint64_t{s} << 32) | ordinal, s, ordinal});
         }
-      }));
+      };
+      RETURN_IF_ERROR(ScanVectors(path_, snapshot_, s, options_.partial ? &missing : nullptr, context_, compare));
     }
+    for (SearchResult& result : results_) result.missing = missing;
     std::vector<std::vector<BlockAddress>> plan(queries_.size());
     std::vector<std::vector<Candidate>> winners(queries_.size());
     for (size_t q = 0; q < queries_.size(); ++q) {
@@ -269,6 +291,7 @@ class Round {
     for (size_t q = 0; q < queries_.size(); ++q) {
       for (size_t i = 0; i < winners[q].size(); ++i) {
         const Block& block = blocks_[blocks_of[q][i]];
+        if (!block.status.ok()) continue;
         Candidate at = winners[q][i];
         at.position -= block.address.first_ordinal;
         if (at.position >= block.view.primary_rows())
@@ -298,9 +321,12 @@ class Round {
     }
     if ((parts.vector || parts.document) && !addresses.empty()) {
       std::vector<Row> rows(addresses.size());
-      RETURN_IF_ERROR(ReadRows(path_, schema_, addresses, parts, context_, rows));
+      std::vector<bool> there;
+      RETURN_IF_ERROR(ReadRowsOrLeaveOut(path_, schema_, addresses, parts, context_, rows, MissingOf(q), there));
       for (size_t i = 0; i < rows.size(); ++i) {
         Hit& hit = stored[i]->hit;
+        stored[i]->missing = !there[i];
+        if (!there[i]) continue;
         if (rerank) hit.distance = ExactDistance(schema_.metric, queries_[q], rows[i].vector);
         if (options_.include_metadata) hit.metadata = std::move(rows[i].metadata);
         hit.payload = std::move(rows[i].payload);
@@ -308,6 +334,7 @@ class Round {
       }
       if (rerank) results_[q].explain.distances_exact += rows.size();
     }
+    std::erase_if(found, [](const FoundRow& row) { return row.missing; });
     KeepNearest(found, options_.k);
     for (FoundRow& row : found) {
       if (!options_.include_metadata) row.hit.metadata = PickColumns(row.hit.metadata, schema_.filter_columns);

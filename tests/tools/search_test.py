@@ -66,6 +66,29 @@ class Searching(ToolTest):
         # Of one row of the queries it is the same row of the truth.
         self.assertEqual(self.json(*search, "truth.npy", "--row", 39)["recall"], 1)
 
+    def test_what_can_be_read_comes_where_a_partial_answer_is_asked_for(self):
+        data = self.import_rows("large", 4000, 128)
+        search = ("search", "large", "--vector", json.dumps(data[17]), "-k", 4000)
+        self.assertEqual(self.run_tool(*search, "--partial")[1], "")
+        self.assertNotIn("missing", self.json(*search, "--partial"))
+        # Some of them are older versions'.
+        names = [name for name in self.objects("large") if name.startswith("segment-")]
+        for name in names:
+            whole = self.read(self.file("large", name))
+            self.write(self.file("large", name), whole[:len(whole) // 3])
+        self.assertIn("segment-", self.refused(9, *search, "--exact"))
+        self.assertIn("segment-", self.refused(9, "export", "large", "whole.jsonl"))
+        for command in ((*search, "--exact"), ("export", "large", "part.jsonl")):
+            answer = self.json(*command, "--partial", code=1)
+            self.assertLessEqual({part["object"] for part in answer["missing"]}, set(names))
+            self.assertGreaterEqual(sum(part["rows"] for part in answer["missing"]), 1)
+            self.assertIn("Corruption", answer["missing"][0]["error"])
+        exported = [json.loads(line) for line in self.read("part.jsonl").splitlines()]
+        self.assertEqual(len(exported), answer["rows"])
+        for row in exported:
+            self.assertEqual(row["vector"], data[row["key"]])
+        self.assertIn("not whole: ", self.run_tool(*search, "--exact", "--partial", code=1)[1])
+
     def test_fewer_rows_than_wanted(self):
         answer = self.json("search", "c", "--query", "q.npy", "-k", self.COUNT + 2, "--out", "keys.npy")
         self.assertEqual({len(one["hits"]) for one in answer["queries"]}, {self.COUNT})

@@ -19,6 +19,7 @@ void AddBench(CLI::App& tool, Chosen& chosen) {
   AddBenchUpserts(*bench, chosen);
   AddBenchChurn(*bench, chosen);
   AddBenchMemory(*bench, chosen);
+  AddBenchKeys(*bench, chosen);
   AddBenchKernels(*bench, chosen);
 }
 

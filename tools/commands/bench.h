@@ -12,6 +12,7 @@ void AddBenchIngest(CLI::App& bench, Chosen& chosen);
 void AddBenchUpserts(CLI::App& bench, Chosen& chosen);
 void AddBenchChurn(CLI::App& bench, Chosen& chosen);
 void AddBenchMemory(CLI::App& bench, Chosen& chosen);
+void AddBenchKeys(CLI::App& bench, Chosen& chosen);
 void AddBenchKernels(CLI::App& bench, Chosen& chosen);
 
 }  // namespace isotherm::tool

@@ -26,6 +26,7 @@ struct Flags {
   std::string file;
   std::string format;  // empty: by the file's name
   bool sorted = false;
+  bool partial = false;
   bool json = false;
 };
 
@@ -33,6 +34,7 @@ struct Report {
   uint64_t rows = 0;
   uint64_t bytes = 0;
   uint64_t version = 0;
+  std::vector<MissingPart> missing;
 };
 
 // Where rows go.
@@ -67,6 +69,7 @@ Result<Report> Export(const Flags& flags) {
   report.version = stats.version;
   ScanOptions options;
   options.in_key_order = flags.sorted;
+  if (flags.partial) options.missing = &report.missing;
   Status scanned = collection->Scan(
       [&](Row row) {
         RETURN_IF_ERROR(sink.append(std::move(row)));
@@ -86,20 +89,18 @@ Result<int> Run(const Flags& flags) {
   ASSIGN_OR_RETURN(Report report, Export(flags));
   int64_t took_ns = NowNs() - begin_ns;
   if (flags.json) {
-    PrintJson({{"uri", flags.store.uri},
-               {"branch", flags.store.branch},
-               {"file", flags.file},
-               {"version", report.version},
-               {"rows", report.rows},
-               {"bytes", report.bytes},
-               {"seconds", Seconds(took_ns)},
-               {"profile", flags.store.profile}});
+    formats::Json json = {{"uri", flags.store.uri},      {"branch", flags.store.branch},  {"file", flags.file},
+                          {"version", report.version},   {"rows", report.rows},           {"bytes", report.bytes},
+                          {"seconds", Seconds(took_ns)}, {"profile", flags.store.profile}};
+    if (!report.missing.empty()) json["missing"] = MissingJson(report.missing);
+    PrintJson(json);
   } else {
     Print("exported " + Plural(report.rows, "row", "rows") + " of version " + std::to_string(report.version) + " to " +
           flags.file + " (" + terminal::FormatBytes(report.bytes) + ") in " + terminal::FormatDuration(took_ns) + "\n" +
           profile + "\n");
   }
-  return kExitOk;
+  PrintMissing(report.missing);
+  return report.missing.empty() ? kExitOk : kExitBadAnswer;
 }
 
 }  // namespace
@@ -111,6 +112,7 @@ void AddExport(CLI::App& tool, Chosen& chosen) {
                  "  isotherm export ./movies movies.jsonl.gz\n"
                  "  isotherm export ./movies monday.jsonl --as-of 2026-03-02T00:00:00Z\n"
                  "  isotherm export ./movies movies.parquet\n"
+                 "  isotherm export ./damaged saved.jsonl --partial\n"
                  "  isotherm import ./copy movies.jsonl.gz --create --metric cosine\n\n"
                  "A line a row: key, expires_at_ms, vector, metadata, payload (payload_base64 where it\n"
                  "is no UTF-8), each as far as the row has it. 'import' makes the same rows of them, bit\n"
@@ -126,6 +128,7 @@ void AddExport(CLI::App& tool, Chosen& chosen) {
       ->check(CLI::IsMember({kLines, kParquet}));
   command->add_flag("--sorted", flags->sorted,
                     "By ascending keys, which holds all rows in memory (default: as stored)");
+  AddPartial(*command, flags->partial);
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] { chosen.run = [flags] { return Run(*flags); }; });
 }

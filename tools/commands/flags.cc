@@ -15,6 +15,11 @@ CLI::Option* AddChoice(CLI::App& command, const std::string& name, std::string& 
   return command.add_option(name, value, description)->type_name(type)->check(CLI::IsMember(choices).description(""));
 }
 
+void AddPartial(CLI::App& command, bool& partial) {
+  command.add_flag("--partial", partial,
+                   "Go on without what can't be read, say what that was, and end with 1 if there was any");
+}
+
 void AddJson(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print JSON for programs instead of text for people");
 }

@@ -35,6 +35,7 @@ struct SchemaFlags {
 CLI::Option* AddChoice(CLI::App& command, const std::string& name, std::string& value,
                        const std::vector<std::string>& choices, const std::string& description);
 void AddJson(CLI::App& command, bool& json);
+void AddPartial(CLI::App& command, bool& partial);
 // URI and --profile.
 void AddStore(CLI::App& command, StoreFlags& flags);
 void AddProfile(CLI::App& command, std::string& profile);

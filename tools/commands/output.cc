@@ -1,5 +1,6 @@
 #include "tools/commands/output.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tools/terminal/text.h"
@@ -14,6 +15,25 @@ void PrintJson(const formats::Json& json) { Print(formats::DumpJson(json, 2) + "
 void PrintNote(std::string_view text) {
   std::string line = "isotherm: " + terminal::OneLine(text) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void PrintMissing(std::span<const MissingPart> missing) {
+  constexpr size_t kShown = 5;
+  if (missing.empty()) return;
+  uint64_t rows = 0;
+  for (const MissingPart& part : missing) rows += part.rows;
+  PrintNote("not whole: " + Plural(missing.size(), "part", "parts") + " could not be read, with " +
+            Plural(rows, "row", "rows") + " at most");
+  for (const MissingPart& part : missing.first(std::min(missing.size(), kShown))) PrintNote(part.status.ToString());
+  if (missing.size() > kShown) PrintNote("… and " + std::to_string(missing.size() - kShown) + " more: --json has all");
+}
+
+formats::Json MissingJson(std::span<const MissingPart> missing) {
+  formats::Json list = formats::Json::array();
+  for (const MissingPart& part : missing) {
+    list.push_back({{"object", part.object}, {"rows", part.rows}, {"error", part.status.ToString()}});
+  }
+  return list;
 }
 
 formats::Json CostJson(const MeterSummary& cost) {

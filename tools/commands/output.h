@@ -1,10 +1,12 @@
 // What the commands print on standard output.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "isotherm/metering.h"
+#include "isotherm/query.h"
 #include "isotherm/status.h"
 #include "tools/formats/json.h"
 
@@ -14,6 +16,10 @@ void Print(std::string_view text);
 void PrintJson(const formats::Json& json);
 // On standard error, for what is no failure.
 void PrintNote(std::string_view text);
+
+// What an answer is without: a note, and a member for programs.
+void PrintMissing(std::span<const MissingPart> missing);
+formats::Json MissingJson(std::span<const MissingPart> missing);
 
 // The times and requests of something, as JSON members and as words.
 formats::Json CostJson(const MeterSummary& cost);

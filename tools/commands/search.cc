@@ -71,6 +71,14 @@ Result<double> MeasureRecall(Collection& collection, const Flags& flags, const Q
   return Recall(results, truth);
 }
 
+// Queries share what they are without.
+void AddMissing(const MissingPart& part, std::vector<MissingPart>& missing) {
+  bool known = std::any_of(missing.begin(), missing.end(), [&](const MissingPart& other) {
+    return other.object == part.object && other.status.message() == part.status.message();
+  });
+  if (!known) missing.push_back(part);
+}
+
 // Keys as an array of a row a query; -1 where there are fewer hits.
 Status WriteKeys(const std::string& path, KeyType key_type, std::span<const SearchResult> results, size_t k) {
   if (key_type == KeyType::kString)
@@ -123,10 +131,14 @@ Result<int> Run(const Flags& flags) {
   if (!flags.truth.empty()) {
     ASSIGN_OR_RETURN(answers.recall, MeasureRecall(*collection, flags, queries, answers.results));
   }
+  for (const SearchResult& result : answers.results) {
+    for (const MissingPart& part : result.missing) AddMissing(part, answers.missing);
+  }
   if (!flags.out.empty()) RETURN_IF_ERROR(WriteKeys(flags.out, stats.key_type, answers.results, flags.options.k));
   RETURN_IF_ERROR(collection->Close());
   PrintAnswers(flags, answers, queries, profile);
-  return kExitOk;
+  PrintMissing(answers.missing);
+  return answers.missing.empty() ? kExitOk : kExitBadAnswer;
 }
 
 constexpr char kExamples[] =
@@ -159,6 +171,7 @@ void AddSearch(CLI::App& tool, Chosen& chosen) {
   command->add_flag("--metadata", options.include_metadata,
                     "Show all metadata, not only filter columns: one more wave");
   command->add_flag("--payload", options.include_payload, "Show the payload: one more wave");
+  AddPartial(*command, options.partial);
   command->add_flag("--explain", flags->explain, "Say what it took");
   command->add_option("--out", flags->out, "Write the keys found: a row a query, -1 where there are fewer")
       ->type_name("FILE.npy");

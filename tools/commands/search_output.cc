@@ -162,6 +162,7 @@ Json AnswersJson(const Answers& answers, const Queries& queries, bool explain) {
                {"search_ms", Milliseconds(answers.search_ns)},
                {"cost", CostJson(answers.cost)}};
   if (answers.recall) json["recall"] = *answers.recall;
+  if (!answers.missing.empty()) json["missing"] = MissingJson(answers.missing);
   json["queries"] = std::move(list);
   return json;
 }

@@ -20,6 +20,7 @@ struct Answers {
   int64_t search_ns = 0;  // of all queries
   MeterSummary cost;      // of opening and searching
   std::optional<double> recall;
+  std::vector<MissingPart> missing;  // that any query is without
   size_t k = 0;
 };
 
