@@ -71,8 +71,9 @@ struct Options {
   int64_t as_of_ms = 0;
 
   // Keeps the handle's snapshot from being removed by a vacuum, by an object that is renewed as long as calls are made
-  // and removed by Close. Milliseconds after which it lapses when they are not; 0: no lease. Needs the permission to
-  // write, also on a read-only handle.
+  // and removed by Close. Milliseconds after which it lapses when they are not; 0: no lease. After a Refresh the new
+  // snapshot is held from the next renewal on, which comes at a third of that time. Needs the permission to write, also
+  // on a read-only handle.
   int64_t lease_ms = 0;
 
   // A snapshot that was not known to be the newest for so long is refreshed in the background by the next read.

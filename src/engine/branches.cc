@@ -136,7 +136,7 @@ Status CollectionImpl::CreateBranch(std::string_view name, uint64_t version, con
   RETURN_IF_ERROR(CheckWritable());
   RETURN_IF_ERROR(CheckBranchName(name));
   if (version == 0) version = snapshot()->head.version;
-  ASSIGN_OR_RETURN(std::string lease, TakeLease(branch_, version, kBranchLeaseMs, context));
+  ASSIGN_OR_RETURN(std::string lease, TakeLease(branch_, version, kBranchLeaseMs, "", context));
   Status created = WriteBranch(name, version, lease, context);
   // One that may still come to be needs it.
   if (created.ok() || created.code() == StatusCode::kAlreadyExists) RemoveObjects({lease}, context);

@@ -94,7 +94,7 @@ Result<SearchResult> CollectionImpl::Search(std::span<const float> query, const 
 }
 
 ReadView CollectionImpl::View(BufferRows rows, std::span<const Key> keys,
-                              std::vector<std::optional<PendingChange>>* changes, bool deferred) const {
+                              std::vector<std::optional<PendingChange>>* changes, bool deferred) {
   RenewLease();
   ReadView view;
   view.now_ms = path_->env->clock->WallMs();
@@ -204,6 +204,10 @@ Result<Row> CollectionImpl::GetOnce(const Key& key, const Context& context) {
 
 Result<std::vector<bool>> CollectionImpl::Contains(std::span<const Key> keys, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  return OnKeptSnapshot([&] { return ContainsOnce(keys, context); }, context);
+}
+
+Result<std::vector<bool>> CollectionImpl::ContainsOnce(std::span<const Key> keys, const Context& context) {
   std::vector<std::optional<PendingChange>> pending;
   ReadView view = View(BufferRows::kNone, keys, &pending);
   ASSIGN_OR_RETURN(std::vector<StoredRow> stored, FindRows(*path_, keys_, *view.snapshot, keys, context));
@@ -346,7 +350,7 @@ Status CollectionImpl::Close(const Context& context) {
     closed_ = true;
   }
   background_.Stop();
-  if (!lease_.empty()) RemoveObjects({lease_}, context);
+  if (!lease_.name().empty()) RemoveObjects({lease_.name()}, context);
   return Status::Ok();
 }
 

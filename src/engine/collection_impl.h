@@ -17,6 +17,7 @@
 #include "engine/compaction_control.h"
 #include "engine/compaction_policy.h"
 #include "engine/key_lookup.h"
+#include "engine/leases.h"
 #include "engine/observer.h"
 #include "engine/read_view.h"
 #include "engine/snapshot.h"
@@ -71,7 +72,7 @@ class CollectionImpl : public Collection {
   // `changes` (may be null): what is pending of `keys`, in that moment; nothing of what a batch that fails undoes.
   // `deferred`: those that nobody sees among them.
   ReadView View(BufferRows rows, std::span<const Key> keys = {},
-                std::vector<std::optional<PendingChange>>* changes = nullptr, bool deferred = false) const;
+                std::vector<std::optional<PendingChange>>* changes = nullptr, bool deferred = false);
   void AddLiveRows(ReadView& view) const;
   void AddSoftRows(ReadView& view) const;
   void WriteGauges(MetricsWriter& writer) const;
@@ -81,6 +82,7 @@ class CollectionImpl : public Collection {
   template <typename Read>
   auto OnKeptSnapshot(const Read& read, const Context& context) -> decltype(read());
   Result<Row> GetOnce(const Key& key, const Context& context);
+  Result<std::vector<bool>> ContainsOnce(std::span<const Key> keys, const Context& context);
   Status CheckOpen() const;
   Status CheckWritable() const;
   Status CheckMutation(const Mutation& mutation) const;
@@ -165,15 +167,19 @@ class CollectionImpl : public Collection {
   void CompactWhenDue();
   void CompactInBackground(const std::shared_ptr<const CancelToken>& cancel);
   Status BeginEpochHere(const VacuumOptions& options, uint64_t epoch, VacuumReport& report, const Context& context);
-  // The name of the new lease.
+  // The name of the new lease. `held`: one of the same version that it replaces, or empty. kNotFound: too late, the
+  // version was removed.
   Result<std::string> TakeLease(const std::string& branch, uint64_t version, int64_t duration_ms,
-                                const Context& context);
+                                const std::string& held, const Context& context);
+  Status CheckLeased(const std::string& branch, uint64_t version, const std::string& held, const Context& context);
+  void RemoveLease(const std::string& name);
   Status PutRoutingCopy(const RoutingRef& ref, std::string_view branch_prefix, const Context& context);
   class Erasure;  // erasure.h
   Status EmptyCaches();
   // Options::lease_ms: takes the lease that the handle holds, and renews it.
   Status BeginLease(const Context& context);
-  void RenewLease() const;
+  Status ReplaceLease(const Context& context);
+  void RenewLease();
   Status WriteBranch(std::string_view name, uint64_t version, const std::string& lease, const Context& context);
   Status CheckBranchLease(const std::string& head_object, const std::string& lease, const Context& context);
   Status Unregister(const Build& build, const Context& context);
@@ -190,8 +196,7 @@ class CollectionImpl : public Collection {
   Mutex compact_mutex_;  // held by Compact; taken before write_mutex_
   mutable Background background_;
   mutable RecentSegments recent_;
-  std::string lease_;  // set by BeginLease, before the handle is given out
-  mutable std::atomic<int64_t> lease_renewed_ms_{0};
+  HeldLease lease_;
 
   // Threads that commit at the same time are one group: one of them commits for all. Guards the following; taken after
   // write_mutex_.

@@ -1,4 +1,6 @@
 // Leases: objects that keep a version from being removed.
+#include "engine/leases.h"
+
 #include "base/macros.h"
 #include "engine/collection_impl.h"
 #include "engine/history.h"
@@ -6,56 +8,88 @@
 
 namespace isotherm {
 
+namespace {
+
+constexpr int64_t kCleaningNs = 5'000'000'000;
+
+}  // namespace
+
 // Whoever wants a version to stay writes a lease first and then reads the head: if a vacuum begins later, it sees the
-// lease, and if it began before, the head tells.
+// lease, and if it began before, the head tells. It may tell of a vacuum that spared the version for the sake of the
+// lease that is to be replaced. As long as that one is there, every vacuum that looked at leases before there was the
+// new one has seen the old one and found that it holds.
 Result<std::string> CollectionImpl::TakeLease(const std::string& branch, uint64_t version, int64_t duration_ms,
-                                              const Context& context) {
+                                              const std::string& held, const Context& context) {
   std::string name = kLeasePrefix + NonceHex(MakeNonce(*path_->env->random));
   Lease lease{branch, version, path_->env->clock->WallMs() + duration_ms};
   auto put = path_->store->Put(context, name, EncodeLease(lease));
-  RETURN_IF_ERROR(WithoutOutcome(put.status()));
-  CommitLog log(path_->store, path_->env, BranchPrefix(branch));
-  auto head = log.Load(context);
-  Status status = head.status();
-  if (status.ok() && head->head.oldest_version > version) {
-    status = Status::NotFound("version " + std::to_string(version) + " was removed by a vacuum; the oldest one is " +
-                              std::to_string(head->head.oldest_version));
-  }
+  Status status = WithoutOutcome(put.status());
+  if (status.ok()) status = CheckLeased(branch, version, held, context);
   if (status.ok()) return name;
-  RemoveObjects({name}, context);
+  RemoveLease(name);
   return status;
+}
+
+Status CollectionImpl::CheckLeased(const std::string& branch, uint64_t version, const std::string& held,
+                                   const Context& context) {
+  std::vector<ReadRequest> requests{{BranchPrefix(branch) + kHeadObject, {}, {}}};
+  if (!held.empty()) requests.push_back({held, {}, {}});
+  std::vector<ReadResult> reads = path_->store->Read(context, requests);
+  auto head = reads[0].status.ok() ? DecodeHead(reads[0].data) : Result<Head>(reads[0].status);
+  if (head.ok() && version < head->erasure.oldest_version) {
+    return Status::NotFound("version " + std::to_string(version) + " holds rows that are being erased");
+  }
+  if (!held.empty() && reads[1].status.ok()) return Status::Ok();
+  RETURN_IF_ERROR(reads[0].status);
+  RETURN_IF_ERROR(head.status().WithContext(requests[0].name));
+  if (head->oldest_version <= version) return Status::Ok();
+  return Status::NotFound("version " + std::to_string(version) + " was removed by a vacuum; the oldest one is " +
+                          std::to_string(head->oldest_version));
+}
+
+// Also when the caller gave up. If this fails, it lapses.
+void CollectionImpl::RemoveLease(const std::string& name) {
+  if (name.empty()) return;
+  Context cleaning;
+  cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
+  RemoveObjects({name}, cleaning);
 }
 
 Status CollectionImpl::BeginLease(const Context& context) {
   if (options_.lease_ms <= 0) return Status::Ok();
-  // A vacuum may have removed the version since it was loaded.
+  const int64_t now_ms = path_->env->clock->WallMs();
+  RETURN_IF_ERROR(ReplaceLease(context));
+  lease_.EndRenewal(now_ms);
+  return Status::Ok();
+}
+
+Status CollectionImpl::ReplaceLease(const Context& context) {
+  const bool newest = options_.as_of_version == 0 && options_.as_of_ms == 0;
   while (true) {
-    auto lease = TakeLease(branch_, snapshot()->head.version, options_.lease_ms, context);
+    const uint64_t version = snapshot()->head.version;
+    auto lease = TakeLease(branch_, version, options_.lease_ms, lease_.Of(version), context);
     if (lease.ok()) {
-      lease_ = *lease;
-      lease_renewed_ms_.store(path_->env->clock->WallMs());
+      std::string before = lease_.name();
+      lease_.Hold(*lease, version);
+      RemoveLease(before);
       return Status::Ok();
     }
-    bool newest = options_.as_of_version == 0 && options_.as_of_ms == 0;
+    // A vacuum may have removed the version since it was loaded, or since the lease before lapsed.
     if (lease.status().code() != StatusCode::kNotFound || !newest) return lease.status();
     RETURN_IF_ERROR(Refresh(context));
   }
 }
 
 // At a third of its time; by whoever comes first.
-void CollectionImpl::RenewLease() const {
-  if (lease_.empty()) return;
-  int64_t now_ms = path_->env->clock->WallMs();
-  int64_t renewed_ms = lease_renewed_ms_.load();
-  if (now_ms - renewed_ms < options_.lease_ms / 3) return;
-  if (!lease_renewed_ms_.compare_exchange_strong(renewed_ms, now_ms)) return;
+void CollectionImpl::RenewLease() {
+  if (options_.lease_ms <= 0) return;
+  const int64_t now_ms = path_->env->clock->WallMs();
+  if (!lease_.BeginRenewal(now_ms, options_.lease_ms / 3)) return;
   background_.Start([this, now_ms](const Context& context) {
-    Lease lease{branch_, snapshot()->head.version, now_ms + options_.lease_ms};
-    auto head = CommitLog(path_->store, path_->env, path_->branch_prefix).Load(context);
-    // What holds rows that are to be erased is held no longer than was said.
-    if (head.ok() && lease.version < head->head.erasure.oldest_version) return;
-    Status renewed = head.ok() ? path_->store->Put(context, lease_, EncodeLease(lease)).status() : head.status();
-    if (!renewed.ok()) lease_renewed_ms_.store(0);  // the next call tries again
+    Status renewed = ReplaceLease(context);
+    // A version that is gone does not come back: reads of it fail as far as they need what is no longer there.
+    const bool tried = renewed.ok() || renewed.code() == StatusCode::kNotFound;
+    lease_.EndRenewal(tried ? now_ms : 0);
   });
 }
 

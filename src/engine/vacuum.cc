@@ -170,9 +170,18 @@ void BeginEpoch(const BranchState& state, const VacuumOptions& options, uint64_t
   std::erase_if(next.builds, [&](const Build& build) { return build.started_ms + kBuildMaxAgeMs < now_ms; });
 }
 
+// Of a head: what it lets go. Whatever lets more go changes it.
+struct Boundary {
+  explicit Boundary(const Head& head) : epoch(head.gc_epoch), oldest_version(head.oldest_version) {}
+  bool operator==(const Boundary&) const = default;
+  uint64_t epoch;
+  uint64_t oldest_version;
+};
+using Boundaries = std::map<std::string, Boundary>;  // by branch
+
 // From here on nothing that was begun before can be put into that branch's head.
-Status BeginEpochOf(const ReadPath& path, const std::string& branch, const VacuumOptions& options, uint64_t epoch,
-                    int64_t now_ms, const Context& context) {
+Result<Boundary> BeginEpochOf(const ReadPath& path, const std::string& branch, const VacuumOptions& options,
+                              uint64_t epoch, int64_t now_ms, const Context& context) {
   const std::string prefix = BranchPrefix(branch);
   CommitLog log(path.store, path.env, prefix);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -188,7 +197,8 @@ Status BeginEpochOf(const ReadPath& path, const std::string& branch, const Vacuu
       // So that there is a version to recover from when all older ones go.
       const Head& begun = swap.head.head;
       std::string kept = VersionObjectName(prefix, begun.version, begun.commit_ms);
-      return WithoutOutcome(path.store->Put(context, kept, EncodeHead(begun)).status());
+      RETURN_IF_ERROR(WithoutOutcome(path.store->Put(context, kept, EncodeHead(begun)).status()));
+      return Boundary(begun);
     }
     if (swap.outcome != SwapOutcome::kLost || !swap.status.ok()) {
       return WithoutOutcome(swap.status).WithContext("branch '" + branch + "'");
@@ -197,31 +207,40 @@ Status BeginEpochOf(const ReadPath& path, const std::string& branch, const Vacuu
   return Status::Conflict("branch '" + branch + "' moved on " + std::to_string(kAttempts) + " times; try again");
 }
 
-// Removes leases that have lapsed. Those that hold.
+// Removes leases that have lapsed. Those that hold, as they were listed when none had lapsed: a lease that lapsed may
+// be renewed by another one until it is gone, and not afterwards.
 Result<std::map<std::string, Lease>> HoldingLeases(BlobStore& store, const VacuumOptions& options, int64_t now_ms,
                                                    VacuumReport& report, const Context& context) {
-  ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
-  for (auto lease = leases.begin(); lease != leases.end();) {
-    const bool holds = Holds(lease->second, now_ms) && !Planted(Bug::kVacuumIgnoresLeases);
-    if (!holds && !options.dry_run) {
-      RETURN_IF_ERROR(store.Delete(context, lease->first));
-      report.objects_removed.push_back(lease->first);
-      report.bytes_removed += EncodeLease(lease->second).size();
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    bool removed = false;
+    ASSIGN_OR_RETURN(auto leases, ListLeases(store, context));
+    for (auto lease = leases.begin(); lease != leases.end();) {
+      const bool holds = Holds(lease->second, now_ms) && !Planted(Bug::kVacuumIgnoresLeases);
+      if (!holds && !options.dry_run) {
+        RETURN_IF_ERROR(store.Delete(context, lease->first));
+        removed = true;
+        report.objects_removed.push_back(lease->first);
+        report.bytes_removed += EncodeLease(lease->second).size();
+      }
+      lease = holds ? std::next(lease) : leases.erase(lease);
     }
-    lease = holds ? std::next(lease) : leases.erase(lease);
+    if (!removed) return leases;
   }
-  return leases;
+  return Status::Conflict("leases that had lapsed came again " + std::to_string(kAttempts) + " times; try again");
 }
 
-// kNotFound, for a version that was listed: another vacuum went on meanwhile. What that version named may have come
-// back by a rollback to it, in a version that was not there yet when they were listed.
+// `before`: as they were before leases are listed. kNotFound when it must be done again, with those that are there now:
+// another vacuum went on meanwhile. The versions that it let go may be held by a lease that was not there yet; and what
+// a version named that is gone may have come back by a rollback to it, in a version that was not there yet when they
+// were listed.
 Status ProtectOnce(BlobStore& store, const std::string& own_branch, const VacuumOptions& options, int64_t now_ms,
-                   Garbage& garbage, VacuumReport& report, const Context& context) {
+                   Boundaries& before, Garbage& garbage, VacuumReport& report, const Context& context) {
   // Leases after all epochs have begun, and branches after the leases. A lease that is gone when they are listed was a
   // branch's in the making: then the branch is there by now, or whoever makes it finds the lease gone and gives up.
   ASSIGN_OR_RETURN(auto leases, HoldingLeases(store, options, now_ms, report, context));
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
   std::vector<BranchState> branches;
+  Status same;
   for (const std::string& name : names) {
     if (name != own_branch && Planted(Bug::kVacuumIgnoresBranches)) continue;
     auto branch = LoadBranch(store, name, context);
@@ -230,17 +249,22 @@ Status ProtectOnce(BlobStore& store, const std::string& own_branch, const Vacuum
       return Status::Corruption("the head is gone: " + branch.status().message());
     }
     RETURN_IF_ERROR(branch.status());
+    const Boundary now(branch->head);
+    auto [known, is_new] = before.try_emplace(name, now);
+    if (is_new || known->second != now) same = Status::NotFound("branch '" + name + "' was vacuumed");
+    known->second = now;
     if (name == own_branch && options.dry_run) report.oldest_version = OldestKept(*branch, options, now_ms);
     branches.push_back(std::move(branch).value());
   }
+  RETURN_IF_ERROR(same);
   return garbage.Protect(branches, leases);
 }
 
 Status ProtectAll(BlobStore& store, const std::string& own_branch, const VacuumOptions& options, int64_t now_ms,
-                  Garbage& garbage, VacuumReport& report, const Context& context) {
+                  Boundaries begun, Garbage& garbage, VacuumReport& report, const Context& context) {
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    status = ProtectOnce(store, own_branch, options, now_ms, garbage, report, context);
+    status = ProtectOnce(store, own_branch, options, now_ms, begun, garbage, report, context);
     if (status.code() != StatusCode::kNotFound) return status;
   }
   return Status::Conflict("other vacuums went on meanwhile; try again: " + status.message());
@@ -274,17 +298,21 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
   uint64_t epoch = 0;
   ASSIGN_OR_RETURN(std::vector<BranchInfo> present, Branches(context));
   for (const BranchInfo& branch : present) epoch = std::max(epoch, branch.gc_epoch + 1);
+  Boundaries begun;
   if (!options.dry_run) {
     std::lock_guard write(write_mutex_);
     RETURN_IF_ERROR(BeginEpochHere(options, epoch, report, context));
     RETURN_IF_ERROR(Archive(*snapshot(), context));
+    begun.emplace(branch_, Boundary(snapshot()->head));
   }
   for (const BranchInfo& branch : present) {
     if (options.dry_run || branch.name == branch_) continue;
-    Status status = BeginEpochOf(*path_, branch.name, options, epoch, now_ms, context);
-    if (status.code() != StatusCode::kNotFound) RETURN_IF_ERROR(status);  // else deleted in this moment
+    auto boundary = BeginEpochOf(*path_, branch.name, options, epoch, now_ms, context);
+    if (boundary.status().code() == StatusCode::kNotFound) continue;  // deleted in this moment
+    RETURN_IF_ERROR(boundary.status());
+    begun.emplace(branch.name, *boundary);
   }
-  RETURN_IF_ERROR(ProtectAll(store, branch_, options, now_ms, garbage, report, context));
+  RETURN_IF_ERROR(ProtectAll(store, branch_, options, now_ms, std::move(begun), garbage, report, context));
   for (const ListEntry& entry : garbage.Removable()) {
     RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "vacuum"));
     if (!options.dry_run) RETURN_IF_ERROR(store.Delete(context, entry.name));

@@ -279,10 +279,14 @@ TEST_F(HistoryTest, AReaderWithoutALeaseMovesOnWhenItsVersionIsGone) {
   writer_ = MustOpen(store_, options_);
   CommitRows(*writer_, 0, 8);
   auto reader = MustOpen(store_);
+  auto asking = MustOpen(store_);
   ASSERT_TRUE(writer_->Compact().ok());
   VacuumOptions keep_one;
   keep_one.keep_versions = 1;
   ASSERT_TRUE(writer_->Vacuum(keep_one).ok());
+  auto contained = asking->Contains(std::vector<Key>{uint64_t{3}, uint64_t{99}});
+  ASSERT_TRUE(contained.ok()) << contained.status();
+  EXPECT_EQ(*contained, (std::vector<bool>{true, false}));
   auto row = reader->Get(uint64_t{3});
   ASSERT_TRUE(row.ok()) << row.status();
   EXPECT_EQ(*row, NumberedRow(3));

@@ -230,14 +230,11 @@ void Model::OnLease(const Handle& handle, const std::string& name) {
   LeaseRecord record;
   record.expires_ms = lease->expires_ms;
   std::shared_ptr<Line> line = LineOf(lease->branch);
-  // Whoever takes it later than that is told so.
-  auto before = leases_.find(name);
-  const bool holds = before != leases_.end() && before->second.objects != nullptr;
-  const bool counts = line != nullptr && !line->gone && !line->unchecked && !released_.contains(name);
-  if (counts && (lease->version >= line->oldest || holds)) {
+  if (line != nullptr && !line->gone && !line->unchecked && !released_.contains(name)) {
     const Line::Version* version = line->Find(lease->version);
     if (version == nullptr) return Fail(name + ": of version " + std::to_string(lease->version) + ", which never was");
-    if (lease->version >= line->oldest || before->second.objects == version->objects) record.objects = version->objects;
+    // Whoever takes it later than that, and renews none that is still there, is told so.
+    if (lease->version >= line->oldest || IsLeased(*version)) record.objects = version->objects;
   }
   record.owner = handle.id;
   record.line = std::move(line);
@@ -249,11 +246,19 @@ void Model::OnLease(const Handle& handle, const std::string& name) {
   }
 }
 
+bool Model::IsLeased(const Line::Version& version) const {
+  return std::ranges::any_of(leases_, [&](const auto& each) { return each.second.objects == version.objects; });
+}
+
 void Model::OnDelete(Handle& handle, const std::string& name) {
   const std::string title = handle.name + " deleted " + name;
   if (auto lease = leases_.find(name); lease != leases_.end()) {
     if (lease->second.owner != handle.id && Holds(lease->second, handle)) Fail(title + ", which holds");
-    if (lease->second.owner == handle.id) released_.insert(name);
+    if (lease->second.owner == handle.id) {
+      released_.insert(name);
+    } else {
+      handles_.at(lease->second.owner - 1)->lost_lease = true;
+    }
     leases_.erase(lease);
     return;
   }

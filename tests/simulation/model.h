@@ -110,6 +110,8 @@ class Model {
   void OnHead(Handle& handle, const std::string& branch, const std::string& object);
   void OnFirstHead(Handle& handle, const std::string& branch, const Head& head);
   void OnLease(const Handle& handle, const std::string& name);
+  // Whether a lease of it is there.
+  bool IsLeased(const Line::Version& version) const;
   // Whether a lease keeps what it names from `handle`, as far as that one's clock may have come.
   bool Holds(const LeaseRecord& lease, const Handle& handle) const;
   void OnDelete(Handle& handle, const std::string& name);

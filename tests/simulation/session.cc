@@ -42,7 +42,7 @@ Session::Session(World& world, Process& process, const SessionPlan& plan, uint64
   handle_->lanes.resize(plan.lanes);
   handle_->commits_itself = !options_.read_only && settings.memtable_bytes < kAlmostNever;
   handle_->compacts_itself = !options_.read_only && options_.background_compaction;
-  handle_->leased = options_.lease_ms > 0;
+  handle_->leased = options_.lease_ms > 0 && plan.in_the_past();
   store_ = world.Connect(process, *handle_);
 }
 
@@ -158,6 +158,7 @@ bool Call::IsExplained(StatusCode code) const {
   bool store_failed = session_.store().failures() != session_.failures_before_;
   bool damaged = session_.store().damaged_reads() != session_.damaged_reads_before_;
   const bool gone = session_.line().gone || session_.line().unchecked;
+  const bool leased = session_.is_open() && session_.handle().leased && !session_.handle().lost_lease;
   switch (code) {
     case StatusCode::kOk: return true;
     case StatusCode::kUnavailable: return store_failed;
@@ -166,7 +167,7 @@ bool Call::IsExplained(StatusCode code) const {
     case StatusCode::kCancelled: return context_.cancel != nullptr;
     case StatusCode::kNotFound: return gone;
     case StatusCode::kCorruption:  // also what a vacuum removed under a reader's feet
-      return damaged || session_.model().MayBeRemoved(session_.handle(), session_.version_before_);
+      return damaged || gone || (!leased && session_.model().MayBeRemoved(session_.handle(), session_.version_before_));
     case StatusCode::kUnsupported:  // a version or a feature that was damaged on the way
       return damaged;
     case StatusCode::kIoError:
