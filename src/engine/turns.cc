@@ -124,7 +124,8 @@ int64_t Turns::WaitUntil(const Head& head, int64_t now_ns, Random& random) {
   }
   const int64_t idle_ns = seen_ns_ + kIdleTries * (place.turns + (place.commits > 0 ? 1 : 0)) * try_ns_;
   if (now_ns >= idle_ns) {
-    skipped_ms_ = own->last_commit_ms;
+    // A new one has committed after nobody that it could skip.
+    if (own != head.slots.end()) skipped_ms_ = own->last_commit_ms;
     return now_ns;
   }
   const int64_t patience_ns = waiting_since_ns_ + 2 * place.others * place.of_turn * try_ns_;
