@@ -38,7 +38,7 @@ void AddCommands(CLI::App& app, Chosen& chosen) {
   const Group groups[] = {
       {"Writing", {AddCreate, AddImport, AddSet, AddDelete, AddUndelete}},
       {"Reading", {AddSearch, AddGet, AddScan, AddExport, AddStats}},
-      {"Versions", {AddLog, AddVersions, AddRollback, AddBranch, AddVacuum}},
+      {"Versions", {AddLog, AddVersions, AddRollback, AddBranch, AddVacuum, AddErase}},
       {"Keeping it well", {AddCompact, AddVerify, AddBackup, AddRestore, AddRecover, AddLs, AddCp}},
       {"This tool", {AddBench, AddCompletion}},
   };

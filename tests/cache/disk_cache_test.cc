@@ -362,5 +362,24 @@ TEST(DiskCacheOnDiskTest, FewFilesAreOpenAtOnce) {
   EXPECT_TRUE(Has(**cache, kSlabs, 100));
 }
 
+TEST_F(DiskCacheTest, AfterAClearNoFileHoldsWhatWasThereAndHintsStay) {
+  auto cache = Open();
+  for (uint64_t i = 0; i < 200; ++i) Insert(*cache, i, 50'000);
+  cache->PutHint("name", "value");
+  cache->Flush();
+  // On disk, and still to be written.
+  for (uint64_t i = 200; i < 220; ++i) Insert(*cache, i, 50'000);
+  ASSERT_TRUE(cache->Clear().ok());
+  for (uint64_t i = 0; i < 220; ++i) EXPECT_FALSE(Has(*cache, i, 50'000)) << i;
+  EXPECT_LT(TotalBytes(Files()), 1000u);
+  Insert(*cache, 7, 1000);
+  cache->Flush();
+  cache = nullptr;
+  cache = Open();
+  EXPECT_TRUE(Has(*cache, 7, 1000));
+  EXPECT_FALSE(Has(*cache, 8, 50'000));
+  EXPECT_EQ(cache->GetHint("name"), "value");
+}
+
 }  // namespace
 }  // namespace isotherm

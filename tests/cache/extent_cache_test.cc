@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/cache/extent_cache_fixture.h"
@@ -295,6 +296,26 @@ TEST_F(ExtentCacheTest, AnySequenceGivesTheStoresBytesAndExactCounts) {
     EXPECT_GT(total.disk_hits, 0u);
     store_->after = nullptr;
   }
+}
+
+TEST_F(ExtentCacheTest, WhatACallFetchesThatBeganBeforeAClearGoesIntoNoCache) {
+  const std::vector<Extent> extents = {Make("object0", 0, 1000), Make("object1", 0, 1000)};
+  FetchOk({extents[0]});
+  bool cleared = false;
+  store_->before = [&](const ReadRequest&) {
+    if (std::exchange(cleared, true)) return;
+    EXPECT_TRUE(cache_->Clear().ok());
+  };
+  FetchOk(extents);
+  EXPECT_EQ(counts_.ram_hits, 1u);
+  const uint64_t requests = store_->requests();
+  FetchOk(extents);
+  EXPECT_EQ(store_->requests(), requests + 2);
+  FetchOk(extents);
+  EXPECT_EQ(store_->requests(), requests + 2);
+  Restart();
+  FetchOk(extents);
+  EXPECT_EQ(store_->requests(), requests + 2);
 }
 
 }  // namespace

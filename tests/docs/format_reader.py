@@ -134,7 +134,8 @@ def read_head(data):
     crc, version, length = struct.unpack("<IIQ", data[8:24])
     assert crc == crc32c(data[12:]) and version in (1, 2) and length == len(data) - 24
     b = Bytes(data[24:])
-    assert b.read("H") == 0
+    features = [b.text() for _ in range(b.read("H"))]
+    assert features in ([], ["erasure"])
     head = {"format": version, "identity": b.take(16), "nonce": b.take(16), "version": b.read("Q"), "time": b.read("q")}
     head["schema"] = schema = read_schema(b)
     head["slots"] = [b.read("16sQQq") for _ in range(b.read("I"))]
@@ -154,6 +155,9 @@ def read_head(data):
         head["rows"].append((key, (*content, row_version, expiry), soft == 1))
     if version > 1:
         read_history(b, head)
+    if features:
+        head["erasure"] = b.read("QQ16s")
+        assert head["erasure"][0] > 0
     b.end()
     return head
 

@@ -1,6 +1,7 @@
 // After an erasure nothing of a row is left: not in any object of the store, on any branch, nor in any file of a cache.
 #include <gtest/gtest.h>
 
+#include "isotherm/events.h"
 #include "tests/engine/erasure.h"
 #include "tests/engine/every_store.h"
 
@@ -218,6 +219,35 @@ TEST_P(ErasureTest, EmptiesTheCachesOfOthersWhenTheySeeIt) {
   reader = MustOpen(Connect(), cached);
   ASSERT_TRUE(reader->Search(MarkedRow(1).vector).ok());
   EXPECT_GT(reader->Stats().disk_hits, 0U);
+}
+
+// Rows that are searched in RAM after their commit, through a graph over their vectors.
+TEST_P(ErasureTest, LeavesNoRowsInRam) {
+  auto collection = Place(store_, options_, RowPlace::kFlat, MarkedRows(0, 2500));
+  ASSERT_EQ(collection->Stats().recent_rows, 2500U);
+  MustErase(*collection);
+  EXPECT_EQ(collection->Stats().recent_rows, 0U);
+  auto found = collection->Search(MarkedRow(7).vector);
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->hits.size(), 10U);
+  EXPECT_NE(found->hits[0].key, Key(MarkedKey(7)));
+}
+
+TEST_P(ErasureTest, TheLogsTellOfItAndNameNoKey) {
+  Options options = options_;
+  options.events = std::make_shared<EventLog>();
+  auto collection = Place(store_, options, RowPlace::kFlat, MarkedRows(0, kRows));
+  MustErase(*collection);
+  size_t events = 0;
+  for (const Event& event : options.events->After()) {
+    events += event.kind == EventKind::kErasure ? 1 : 0;
+    EXPECT_EQ(event.ToJsonLine().find(std::to_string(MarkedKey(7))), std::string::npos);
+  }
+  EXPECT_GE(events, 3U);
+  auto log = collection->Log();
+  ASSERT_TRUE(log.ok()) << log.status();
+  auto erases = std::count_if(log->begin(), log->end(), [](const VersionInfo& v) { return v.operation == "erase"; });
+  EXPECT_GE(erases, 1);
 }
 
 TEST_P(ErasureTest, ADryRunTellsAndChangesNothing) {

@@ -9,8 +9,8 @@ import unittest
 from tool import SOURCE, TOOL, ToolTest, npy, vectors
 
 COMMANDS = ("create", "import", "set", "delete", "undelete", "search", "get", "scan", "export", "stats", "log",
-            "versions", "rollback", "branch", "vacuum", "compact", "verify", "backup", "restore", "recover", "ls", "cp",
-            "bench", "completion")
+            "versions", "rollback", "branch", "vacuum", "erase", "compact", "verify", "backup", "restore", "recover",
+            "ls", "cp", "bench", "completion")
 GROUPS = ("branch", "bench")  # commands that have commands
 
 
@@ -40,7 +40,7 @@ class CommandLine(ToolTest):
 
     def test_reading_commands_look_back_and_all_know_branches(self):
         reading = {"search", "get", "scan", "export", "stats", "verify", "ls"}
-        without = {"create", "restore", "cp", "completion", *GROUPS}
+        without = {"create", "restore", "cp", "completion", "erase", *GROUPS}
         for command in COMMANDS:
             text = self.tool(command, "--help")
             self.assertEqual("\n  --as-of VERSION|TIME " in text, command in reading, command)

@@ -6,9 +6,9 @@
 #include "tools/commands/command.h"
 #include "tools/commands/exit_code.h"
 #include "tools/commands/flags.h"
+#include "tools/commands/key_flags.h"
 #include "tools/commands/output.h"
 #include "tools/commands/session.h"
-#include "tools/formats/line_reader.h"
 #include "tools/terminal/progress_bar.h"
 
 namespace isotherm::tool {
@@ -17,10 +17,9 @@ namespace {
 
 constexpr size_t kKeysAtOnce = 10'000;
 
-struct KeyFlags {
+struct ChangeFlags {
   StoreFlags store;
-  std::vector<std::string> keys;
-  std::string file;
+  KeyFlags keys;
   uint64_t if_version = 0;
   bool soft = false;
   bool json = false;
@@ -34,21 +33,6 @@ struct SetFlags {
   uint64_t if_version = 0;
   bool json = false;
 };
-
-// Those of the command line, then those of the file.
-Result<std::vector<Key>> KeysOf(const KeyFlags& flags, KeyType type) {
-  ASSIGN_OR_RETURN(std::vector<Key> keys, ParseKeys(flags.keys, type));
-  if (flags.file.empty()) return keys;
-  ASSIGN_OR_RETURN(auto lines, formats::LineReader::Open(flags.file == "-" ? "/dev/stdin" : flags.file));
-  std::string line;
-  while (true) {
-    ASSIGN_OR_RETURN(bool more, lines.Next(&line));
-    if (!more) return keys;
-    auto key = ParseKey(line, type);
-    RETURN_IF_ERROR(key.status().WithContext("line " + std::to_string(lines.line_number()) + " of " + flags.file));
-    keys.push_back(std::move(key).value());
-  }
-}
 
 // Each key once.
 void DropRepetitions(std::vector<Key>& keys) {
@@ -76,9 +60,9 @@ Result<uint64_t> ChangeKeys(Collection& collection, std::span<const Key> keys, c
   return there;
 }
 
-Result<int> RunDelete(const KeyFlags& flags) {
+Result<int> RunDelete(const ChangeFlags& flags) {
   ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, OptionsToWrite()));
-  ASSIGN_OR_RETURN(std::vector<Key> keys, KeysOf(flags, collection->Stats().key_type));
+  ASSIGN_OR_RETURN(std::vector<Key> keys, KeysOf(flags.keys, collection->Stats().key_type));
   DropRepetitions(keys);
   ASSIGN_OR_RETURN(uint64_t there, ChangeKeys(*collection, keys, "deleting", [&](WriteBatch& batch, const Key& key) {
                      if (flags.soft) {
@@ -105,9 +89,9 @@ Result<int> RunDelete(const KeyFlags& flags) {
   return kExitOk;
 }
 
-Result<int> RunUndelete(const KeyFlags& flags) {
+Result<int> RunUndelete(const ChangeFlags& flags) {
   ASSIGN_OR_RETURN(auto collection, OpenCollection(flags.store, OptionsToWrite()));
-  ASSIGN_OR_RETURN(std::vector<Key> keys, KeysOf(flags, collection->Stats().key_type));
+  ASSIGN_OR_RETURN(std::vector<Key> keys, KeysOf(flags.keys, collection->Stats().key_type));
   DropRepetitions(keys);
   ASSIGN_OR_RETURN(uint64_t there, ChangeKeys(*collection, keys, "bringing back",
                                               [](WriteBatch& batch, const Key& key) { batch.Restore(key); }));
@@ -176,20 +160,10 @@ void AddIfVersion(CLI::App& command, uint64_t& if_version) {
       ->check(CLI::PositiveNumber.description(""));
 }
 
-void AddKeys(CLI::App& command, KeyFlags& flags) {
-  command.add_option("KEY", flags.keys, "Keys, as the collection has them: integers or strings");
-  command.add_option("--file", flags.file, "Keys from a file, one a line, also .gz; '-' is standard input")
-      ->type_name("FILE");
-}
-
-void RequireKeys(const KeyFlags& flags) {
-  if (flags.keys.empty() && flags.file.empty()) throw CLI::RequiredError("KEY or --file FILE");
-}
-
 }  // namespace
 
 void AddDelete(CLI::App& tool, Chosen& chosen) {
-  auto flags = std::make_shared<KeyFlags>();
+  auto flags = std::make_shared<ChangeFlags>();
   CLI::App* command = AddCommand(tool, "delete", "Delete rows by key",
                                  "  isotherm delete ./movies 17 18\n"
                                  "  isotherm delete ./movies --file keys.txt --soft\n"
@@ -198,13 +172,13 @@ void AddDelete(CLI::App& tool, Chosen& chosen) {
                                  "without a row are counted and no error. What was deleted can be read --as-of an\n"
                                  "earlier version until a vacuum removes that.\n");
   AddCollection(*command, flags->store);
-  AddKeys(*command, *flags);
+  AddKeys(*command, flags->keys);
   command->add_flag("--soft", flags->soft, "So that 'undelete' can bring the rows back until the next vacuum");
   AddIfVersion(*command, flags->if_version);
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] {
-    RequireKeys(*flags);
-    if (flags->if_version != 0 && (flags->keys.size() != 1 || !flags->file.empty())) {
+    RequireKeys(flags->keys);
+    if (flags->if_version != 0 && (flags->keys.keys.size() != 1 || !flags->keys.file.empty())) {
       throw CLI::ValidationError("--if-version", "goes with one key");
     }
     chosen.run = [flags] { return RunDelete(*flags); };
@@ -212,7 +186,7 @@ void AddDelete(CLI::App& tool, Chosen& chosen) {
 }
 
 void AddUndelete(CLI::App& tool, Chosen& chosen) {
-  auto flags = std::make_shared<KeyFlags>();
+  auto flags = std::make_shared<ChangeFlags>();
   CLI::App* command =
       AddCommand(tool, "undelete", "Bring softly deleted rows back",
                  "  isotherm undelete ./movies 17 18\n"
@@ -220,10 +194,10 @@ void AddUndelete(CLI::App& tool, Chosen& chosen) {
                  "All of them or none: a key without a softly deleted row is an error, with exit\n"
                  "code 4. Rows that are not deleted stay as they are.\n");
   AddCollection(*command, flags->store);
-  AddKeys(*command, *flags);
+  AddKeys(*command, flags->keys);
   AddJson(*command, flags->json);
   command->callback([&chosen, flags] {
-    RequireKeys(*flags);
+    RequireKeys(flags->keys);
     chosen.run = [flags] { return RunUndelete(*flags); };
   });
 }

@@ -32,6 +32,7 @@ void AddBranch(CLI::App& tool, Chosen& chosen);
 void AddRollback(CLI::App& tool, Chosen& chosen);
 void AddCompact(CLI::App& tool, Chosen& chosen);
 void AddVacuum(CLI::App& tool, Chosen& chosen);
+void AddErase(CLI::App& tool, Chosen& chosen);
 void AddVerify(CLI::App& tool, Chosen& chosen);
 void AddLs(CLI::App& tool, Chosen& chosen);
 void AddBackup(CLI::App& tool, Chosen& chosen);

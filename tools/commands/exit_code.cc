@@ -12,7 +12,7 @@ const char kExitCodeHelp[] =
     "  5  it exists already: key, branch or collection\n"
     "  6  access denied\n"
     "  7  conflict: another writer was faster, or a row has not the version that was expected\n"
-    "  8  may work later: store or network unavailable, disk full, out of time\n"
+    "  8  may work later: store or network unavailable, disk full, out of time; rows are leased\n"
     "  9  corruption: bytes do not match their checksums\n"
     "  10 the operating system refused\n"
     "  11 the outcome of a commit is not known; the same command again settles it\n"

@@ -19,6 +19,7 @@ _isotherm() {
       ':rollback') path='rollback' ;;
       ':branch') path='branch' ;;
       ':vacuum') path='vacuum' ;;
+      ':erase') path='erase' ;;
       ':compact') path='compact' ;;
       ':verify') path='verify' ;;
       ':backup') path='backup' ;;
@@ -119,6 +120,10 @@ _isotherm() {
     'vacuum:--branch') words='' ;;
     'vacuum:--keep-versions') words='' ;;
     'vacuum:--keep-age') words='' ;;
+    'erase:--profile') words='s3 fixed20 none' ;;
+    'erase:--file') files=yes; words='' ;;
+    'erase:--by') words='' ;;
+    'erase:--cache-dir') files=yes; words='' ;;
     'compact:--profile') words='s3 fixed20 none' ;;
     'compact:--branch') words='' ;;
     'compact:--scope') words='all policy' ;;
@@ -188,7 +193,7 @@ _isotherm() {
   esac
   if [[ -z $value ]]; then
     case "$path" in
-      '') words='create import set delete undelete search get scan export stats log versions rollback branch vacuum compact verify backup restore recover ls cp bench completion'; flags='-h --help --version' ;;
+      '') words='create import set delete undelete search get scan export stats log versions rollback branch vacuum erase compact verify backup restore recover ls cp bench completion'; flags='-h --help --version' ;;
       'create') words=''; flags='-h --help --profile --dimension --metric --key-type --filter-column --json' ;;
       'import') words=''; flags='-h --help --profile --branch --ids --first-key --metadata --key-field --vector-field --payload-field --expiry-field --limit --create --metric --key-type --filter-column --upsert --batch --compact --no-compact --json' ;;
       'set') words=''; flags='-h --help --profile --branch --field --remove --if-version --json' ;;
@@ -208,6 +213,7 @@ _isotherm() {
       'branch delete') words=''; flags='-h --help --profile --json' ;;
       'branch forward') words=''; flags='-h --help --profile --json --branch' ;;
       'vacuum') words=''; flags='-h --help --profile --branch --keep-versions --keep-age --keep-soft-deleted --dry-run --json' ;;
+      'erase') words=''; flags='-h --help --profile --file --by --break-leases --dry-run --cache-dir --json' ;;
       'compact') words=''; flags='-h --help --profile --branch --scope --policy --threshold --keep-cells --memory --cells --seed --json' ;;
       'verify') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'backup') words=''; flags='-h --help --branch --version --profile --json' ;;
