@@ -60,10 +60,12 @@ struct CollectionStats {
   std::vector<SegmentStats> segments;
   // Compactions of this handle, since it was opened, asked for or in the background.
   uint64_t compactions = 0;
-  uint64_t compactions_lost = 0;    // another writer's was faster: nothing was changed
-  uint64_t compactions_failed = 0;  // also cancelled ones
+  uint64_t compactions_lost = 0;     // another writer's was faster: nothing was changed
+  uint64_t compactions_failed = 0;   // also cancelled ones
+  uint64_t compactions_resumed = 0;  // that went on where another one had died
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;  // also by those that came to nothing
+  uint64_t compaction_bytes_resumed = 0;  // found written by those that had died, and not written again
   uint64_t commit_bytes_written = 0;      // by this handle's commits
   uint64_t row_bytes_written = 0;         // of the rows that they inserted or replaced
   // Bytes written to the store for each byte of rows; 0 without rows.
@@ -159,6 +161,9 @@ class Collection {
   // are committed first. Readers and other writers go on; when another commit comes in between, its rows stay beside
   // the new partition. One at a time on a handle. kConflict when another writer's compaction was faster; nothing was
   // changed then.
+  // One that died, or is still at work elsewhere, on the same segments (with kPolicy: on some of what is due) with the
+  // same options is gone on with: its cells are taken, and what it has written is not written again. If it lives, it
+  // ends with kConflict.
   virtual Status Compact(const CompactOptions& options = {}, const Progress& progress = {},
                          const Context& context = {}) = 0;
 

@@ -22,6 +22,7 @@ enum class Bug : uint8_t {
   kNoEpoch,                // what was written in this epoch, and may come to be named, is taken for garbage
   kOldEpoch,               // an object of an older epoch is put into a head
   kDeletionsNotRebased,    // a compaction forgets deletions that came in meanwhile
+  kLoserRemovesAdopted,    // a compaction that another one went on with removes what is that one's by now
   kConditionOnce,          // a condition on a row's version is not checked again, nor a patch made again, on a new base
   kUploadOrder,            // rows have the version that was next when they were uploaded
   kStaleHead,              // a strong read is content with a head read within the last second

@@ -193,6 +193,7 @@ Result<RecoverReport> Recover(BlobStore& store, std::string_view branch, const C
     auto env = Environment::Default();
     Head head = std::move(archived).value();
     head.write = MakeNonce(*env->random);
+    head.builds.clear();  // what they have written may be gone
     // The lost head's number, unless it was lost before there was another.
     head.version = versions.back().version + 1;
     head.commit_ms = std::max(head.commit_ms, env->clock->WallMs());

@@ -130,7 +130,7 @@ Result<std::vector<CellRange>> CellRows::Plan() {
     const Totals& totals = totals_[cell];
     uint64_t keys = totals.rows * kKeyBytes + 2 * totals.key_bytes;
     bool full = options_.kind == SegmentKind::kCells &&
-                (bytes + ObjectBytes(cell) > options_.object_bytes || key_bytes + keys > options_.memory_bytes);
+                (bytes + ObjectBytes(cell) > options_.object_bytes || key_bytes + keys > options_.key_bytes);
     if (ranges.empty() || full) {
       ranges.push_back({cell, cell});
       bytes = key_bytes = document = 0;
@@ -183,7 +183,6 @@ Result<SegmentInfo> CellRows::Write(const CellRange& range, const std::string& n
     return WriteBlock(cell, records, centroid(cell), stream);
   };
   RETURN_IF_ERROR(entries_.Read(range.begin, range.end, options_.memory_bytes, write_block));
-  entries_.DropBefore(range.end);
   std::vector<float> vector(schema_.dimension);
   auto write_vectors = [&](uint32_t, std::span<const std::string_view> records) {
     for (std::string_view record : records) {
@@ -193,14 +192,16 @@ Result<SegmentInfo> CellRows::Write(const CellRange& range, const std::string& n
     return Status::Ok();
   };
   RETURN_IF_ERROR(vectors_.Read(range.begin, range.end, options_.memory_bytes, write_vectors));
-  vectors_.DropBefore(range.end);
   auto write_documents = [&](uint32_t, std::span<const std::string_view> records) {
     for (std::string_view record : records) RETURN_IF_ERROR(stream.AddDocument(record));
     return Status::Ok();
   };
   RETURN_IF_ERROR(documents_.Read(range.begin, range.end, options_.memory_bytes, write_documents));
-  documents_.DropBefore(range.end);
   return stream.Finish();
+}
+
+void CellRows::Drop(const CellRange& range) {
+  for (SpilledCells* records : {&entries_, &vectors_, &documents_}) records->DropBefore(range.end);
 }
 
 }  // namespace isotherm

@@ -30,7 +30,8 @@ struct CellRowsOptions {
   SegmentKind kind = SegmentKind::kCells;
   uint32_t cells = 0;
   uint32_t streams = 1;       // of spill files for each of entries, vectors and documents
-  uint64_t memory_bytes = 0;  // for reading them, and as much for the keys of one object
+  uint64_t memory_bytes = 0;  // for reading them
+  uint64_t key_bytes = 0;     // for the keys of one object
   uint64_t object_bytes = 0;  // of one object at most, as far as whole cells allow it
 };
 
@@ -40,7 +41,7 @@ struct CellRange {
   uint32_t end = 0;
 };
 
-// Thread-compatible. AddRow and AddSecond for all entries, then Plan, then Write for each range.
+// Thread-compatible. AddRow and AddSecond for all entries, then Plan, then Write and Drop for each range.
 class CellRows {
  public:
   // References must stay valid.
@@ -61,6 +62,8 @@ class CellRows {
   // In the order of their cells. `centroids`: of all cells, or one for all.
   Result<SegmentInfo> Write(const CellRange& range, const std::string& name, std::span<const float> centroids,
                             const ByteSink& sink);
+  // It is not written any more, nor is any before it.
+  void Drop(const CellRange& range);
 
  private:
   struct Totals {

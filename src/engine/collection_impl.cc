@@ -312,6 +312,8 @@ CollectionStats CollectionImpl::Stats() const {
   stats.compactions_failed = compactions.failed;
   stats.compaction_bytes_read = compactions.bytes_read;
   stats.compaction_bytes_written = compactions.bytes_written;
+  stats.compactions_resumed = compactions.resumed;
+  stats.compaction_bytes_resumed = compactions.bytes_resumed;
   stats.commit_bytes_written = compactions.commit_bytes;
   stats.row_bytes_written = compactions.row_bytes;
   FetchCounts totals = path_->extents->Totals();

@@ -12,6 +12,7 @@
 #include "base/memory_budget.h"
 #include "base/sync.h"
 #include "engine/background.h"
+#include "engine/build_record.h"
 #include "engine/commit_log.h"
 #include "engine/commit_plan.h"
 #include "engine/compaction_control.h"
@@ -142,22 +143,43 @@ class CollectionImpl : public Collection {
   std::optional<NewObject> ArchiveOf(const Snapshot& base) const;
   Status Archive(const Snapshot& base, const Context& context);
   // compaction.cc
+  // Which builds that others have left a compaction may go on with: such of just the segments that it would compact, or
+  // also such of some of them.
+  enum class Resume : uint8_t { kNone, kSame, kSome };
   struct CompactionRequest {
     CompactOptions options;
     std::function<Result<PickedPlan>(const Head&)> plan;
     bool force_segment = false;  // rows of the head go into a segment first
     bool yields = false;         // to another build that is under way
     size_t width = SIZE_MAX;     // threads
+    Resume resume = Resume::kNone;
   };
   struct RegisteredBuild {
     Build build;
     std::shared_ptr<const Snapshot> base;
-    PickedPlan picked;  // of the base
+    PickedPlan picked;                          // of the base
+    std::shared_ptr<const BuildRecord> record;  // that it goes on with; may be null
+    DeletionMap left_out;                       // of the record
+    bool recorded = false;                      // others may go on with it
     std::vector<SegmentInfo> Inputs() const;
+  };
+  // A build that one may go on with, and the build that does so in its place.
+  struct Adoption {
+    Build of;
+    Build build;
+    std::shared_ptr<const BuildRecord> record;
   };
   Result<PickedPlan> PlanByOwnPolicy(const Head& head, const CompactOptions& options) const;
   Status RunCompaction(const CompactionRequest& request, const Progress& progress, const Context& context, bool* done);
-  Result<std::optional<RegisteredBuild>> BeginCompaction(const CompactionRequest& request, const Context& context);
+  Result<std::optional<RegisteredBuild>> BeginCompaction(const CompactionRequest& request, uint64_t memory_bytes,
+                                                         const Context& context);
+  Result<std::optional<RegisteredBuild>> Register(const CompactionRequest& request, const Adoption* adoption,
+                                                  const Context& context);
+  // build_adoption.cc
+  Result<std::optional<Adoption>> PrepareAdoption(const CompactionRequest& request, uint64_t memory_bytes,
+                                                  const Context& context);
+  static bool TakesOver(const Adoption& adoption, const CompactionRequest& request, const Head& current,
+                        const DeletionMap& deletions, RegisteredBuild& out);
   Status EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
                        const std::vector<std::string>& objects, const Context& context);
   static Status ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted, const Head& current,
@@ -182,7 +204,8 @@ class CollectionImpl : public Collection {
   void RenewLease();
   Status WriteBranch(std::string_view name, uint64_t version, const std::string& lease, const Context& context);
   Status CheckBranchLease(const std::string& head_object, const std::string& lease, const Context& context);
-  Status Unregister(const Build& build, const Context& context);
+  // Whether it was registered until then.
+  bool Unregister(const Build& build, const Context& context);
 
   const std::unique_ptr<ReadPath> path_;
   const Options options_;

@@ -123,11 +123,13 @@ Status CollectionImpl::Compact(const CompactOptions& options, const Progress& pr
   request.options = options;
   if (options.scope == CompactScope::kAll) {
     request.force_segment = true;
+    request.resume = Resume::kSame;
     request.plan = [&](const Head& head) -> Result<PickedPlan> { return PlanOfAll(head, options.keep_cells); };
     bool done = false;
     return RunCompaction(request, progress, context, &done);
   }
   request.plan = [&](const Head& head) { return PlanByOwnPolicy(head, options); };
+  request.resume = Resume::kSome;
   {
     std::lock_guard write(write_mutex_);
     RETURN_IF_ERROR(CommitLocked(false, "before a compaction", context));
@@ -149,24 +151,29 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   *done = false;
   ASSIGN_OR_RETURN(MemoryReservation memory,
                    ReserveForBuild(options_.memory.get(), std::max(request.options.memory_bytes, kLeastMemory)));
-  ASSIGN_OR_RETURN(std::optional<RegisteredBuild> registered, BeginCompaction(request, context));
+  const uint64_t memory_bytes =
+      std::max(memory.counted() ? memory.bytes() : request.options.memory_bytes, kLeastMemory);
+  ASSIGN_OR_RETURN(std::optional<RegisteredBuild> registered, BeginCompaction(request, memory_bytes, context));
   if (!registered) return Status::Ok();
   *done = true;
   auto environment = std::make_shared<Environment>(*path_->env);
   environment->executor = std::make_shared<BuildExecutor>(path_->env->executor, request.width, context.cancel);
-  const uint64_t memory_bytes = memory.counted() ? memory.bytes() : request.options.memory_bytes;
-  const CompactionResources resources{environment, std::max(memory_bytes, kLeastMemory), SpillDirectory(options_)};
-  const Snapshot& base = *registered->base;
-  auto name = [&](std::string_view kind) { return NewObjectName(kind, base.head.gc_epoch, *path_->env->random); };
+  const CompactionResources resources{environment, memory_bytes, SpillDirectory(options_)};
+  const CompactionBuild build{registered->build.id, registered->build.gc_epoch, registered->record};
   // What was freed before is room for the build, too.
   GiveBackFreeMemory();
-  auto job = std::make_unique<CompactionJob>(*path_, base, registered->picked.plan, request.options, resources, name,
-                                             progress, context);
+  auto job = std::make_unique<CompactionJob>(*path_, *registered->base, registered->picked.plan, request.options,
+                                             resources, build, progress, context);
   const int64_t begin_ns = observer_.Now();
   Result<Compacted> compacted = job->Run();
   observer_.Compacted(begin_ns, job->bytes_read(), job->bytes_written());
-  compactions_.Count({.bytes_read = job->bytes_read(), .bytes_written = job->bytes_written()});
+  if (build.record != nullptr) observer_.CompactionResumed(job->bytes_resumed());
+  compactions_.Count({.resumed = build.record != nullptr ? 1U : 0U,
+                      .bytes_read = job->bytes_read(),
+                      .bytes_written = job->bytes_written(),
+                      .bytes_resumed = job->bytes_resumed()});
   const std::vector<std::string> objects = job->objects();
+  registered->recorded = build.record != nullptr || job->recorded();
   job.reset();
   Status ended = EndCompaction(*registered, compacted, objects, context);
   GiveBackFreeMemory();
@@ -175,25 +182,52 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
 
 // Nothing when there is nothing to do. From here on no garbage collection takes new objects of the build for garbage.
 Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginCompaction(const CompactionRequest& request,
+                                                                                       uint64_t memory_bytes,
                                                                                        const Context& context) {
-  std::lock_guard write(write_mutex_);
   // The head's rows go into a segment first: then what is compacted are whole segments, whatever else is committed
   // meanwhile.
-  if (request.force_segment) RETURN_IF_ERROR(CommitLocked(true, "before a compaction", context));
+  if (request.force_segment) {
+    std::lock_guard write(write_mutex_);
+    RETURN_IF_ERROR(CommitLocked(true, "before a compaction", context));
+  }
+  ASSIGN_OR_RETURN(std::optional<Adoption> adoption, PrepareAdoption(request, memory_bytes, context));
+  std::lock_guard write(write_mutex_);
+  auto registered = Register(request, adoption ? &*adoption : nullptr, context);
+  if (!adoption) return registered;
+  const StatusCode code = registered.status().code();
+  if (registered.ok() && registered->has_value() && (*registered)->record != nullptr) {
+    RemoveObjects({BuildRecordName(adoption->of.gc_epoch, adoption->of.id)}, context);
+  } else if (code != StatusCode::kUnknown && code != StatusCode::kFenced) {
+    RemoveObjects({BuildRecordName(adoption->build.gc_epoch, adoption->build.id)}, context);
+  }
+  return registered;
+}
+
+// The caller holds write_mutex_. `adoption` may be null.
+Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::Register(const CompactionRequest& request,
+                                                                                const Adoption* adoption,
+                                                                                const Context& context) {
   // What became of a commit that nobody knows the outcome of is for who asked for it to find out.
   if (request.yields && uncertain_) return std::optional<RegisteredBuild>();
+  const Build fresh{MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
   RegisteredBuild out;
-  out.build = {MakeNonce(*path_->env->random), path_->env->clock->WallMs(), 0};
   std::vector<SegmentInfo> inputs;
   bool idle = false;
-  auto begin = [&](const Snapshot& current, Head& next, DeletionMap&) -> Status {
+  auto begin = [&](const Snapshot& current, Head& next, DeletionMap& deletions) -> Status {
+    out = {};
     ASSIGN_OR_RETURN(out.picked, request.plan(current.head));
     idle =
         out.picked.plan.inputs.empty() || (request.yields && BuildUnderWay(current.head, path_->env->clock->WallMs()));
     if (idle) return Status::Cancelled("there is nothing to compact");
+    if (adoption != nullptr && TakesOver(*adoption, request, current.head, deletions, out)) {
+      std::erase_if(next.builds, [&](const Build& build) { return build.id == adoption->of.id; });
+      next.operation = {Operation::kBuild, "compaction goes on: " + out.picked.cause, 0, 0, 0, 0};
+    } else {
+      out.build = fresh;
+      out.build.gc_epoch = current.head.gc_epoch;
+      next.operation = {Operation::kBuild, "compaction begins: " + out.picked.cause, 0, 0, 0, 0};
+    }
     inputs = InputsOf(out.picked.plan, current.head);
-    out.build.gc_epoch = current.head.gc_epoch;
-    next.operation = {Operation::kBuild, "compaction begins: " + out.picked.cause, 0, 0, 0, 0};
     next.builds.push_back(out.build);
     return Status::Ok();
   };
@@ -204,8 +238,7 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginComp
   out.base = snapshot();
   auto places = PlacesOf(inputs, out.base->head.segments);
   if (!places) {
-    Status forgotten = Unregister(out.build, context);
-    (void)forgotten;  // a garbage collection forgets it when it is old
+    Unregister(out.build, context);  // else a garbage collection forgets it when it is old
     compactions_.Count({.lost = 1});
     return Status::Conflict("another compaction published version " + std::to_string(out.base->head.version) +
                             " first");
@@ -217,38 +250,50 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::BeginComp
 Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
                                      const std::vector<std::string>& objects, const Context& context) {
   std::lock_guard write(write_mutex_);
+  Context cleaning;
+  cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
+  std::vector<std::string> own = objects;
+  if (registered.recorded) own.push_back(BuildRecordName(registered.build.gc_epoch, registered.build.id));
   Status status = compacted.status();
   if (status.ok()) {
     bool published = false;
     status = PublishCompaction(registered, *compacted, &published, context);
-    // What may be the head, or become it: its objects stay.
-    if (published || status.code() == StatusCode::kUnknown || status.code() == StatusCode::kFenced) return status;
+    if (published) {
+      for (const SegmentInfo& segment : compacted->segments) std::erase(own, segment.name);
+      RemoveObjects(own, cleaning);
+      return status;
+    }
+    // What may become the head: its objects stay.
+    if (status.code() == StatusCode::kUnknown || status.code() == StatusCode::kFenced) return status;
   }
-  Context cleaning;
-  cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
   // What it read was taken away by whoever replaced it.
   if (status.code() == StatusCode::kCorruption && Refresh(cleaning).ok() &&
       !Untouched(registered.Inputs(), snapshot()->head.segments)) {
     status =
         Status::Conflict("another compaction published version " + std::to_string(snapshot()->head.version) + " first");
   }
-  RemoveObjects(objects, cleaning);
-  Status forgotten = Unregister(registered.build, cleaning);
-  (void)forgotten;  // a garbage collection forgets it when it is old
+  // Who has gone on with it has its objects. Those of one that failed to unregister go when a garbage collection gives
+  // it up.
+  const bool was_registered = Unregister(registered.build, cleaning);
+  if (was_registered || !registered.recorded || Planted(Bug::kLoserRemovesAdopted)) RemoveObjects(own, cleaning);
   compactions_.Count({.lost = status.code() == StatusCode::kConflict ? 1U : 0U,
                       .failed = status.code() == StatusCode::kConflict ? 0U : 1U});
   return status;
 }
 
-Status CollectionImpl::Unregister(const Build& build, const Context& context) {
-  if (!Registered(snapshot()->head, build.id)) return Status::Ok();
-  return SwapHead(
-      [&](const Snapshot&, Head& next, DeletionMap&) {
+bool CollectionImpl::Unregister(const Build& build, const Context& context) {
+  bool landed = false;
+  if (!Registered(snapshot()->head, build.id)) return false;
+  Status swapped = SwapHead(
+      [&](const Snapshot& current, Head& next, DeletionMap&) {
+        if (!Registered(current.head, build.id)) return Status::Cancelled("it is not registered any more");
         next.operation = {Operation::kBuild, "compaction ends without a result", 0, 0, 0, 0};
         std::erase_if(next.builds, [&](const Build& other) { return other.id == build.id; });
         return Status::Ok();
       },
-      context);
+      context, &landed);
+  (void)swapped;  // landed or not is all that counts
+  return landed;
 }
 
 std::vector<SegmentInfo> CollectionImpl::RegisteredBuild::Inputs() const { return InputsOf(picked.plan, base->head); }
@@ -262,11 +307,13 @@ Status CollectionImpl::ReplaceInputs(const RegisteredBuild& registered, const Co
   if (!untouched || (compacted.ref.generation != 0 && HasCells(*untouched))) {
     return Status::Conflict("another compaction published version " + std::to_string(current.version) + " first");
   }
-  if (!Registered(current, registered.build.id) && current.gc_epoch != base.gc_epoch) {
-    return Status::Conflict("the compaction took so long that a garbage collection gave it up");
+  if (!Registered(current, registered.build.id) && (registered.recorded || current.gc_epoch != base.gc_epoch)) {
+    return Status::Conflict("another compaction went on with this one, or a garbage collection gave it up");
   }
   // Rows that the compaction left out came back.
-  if (!Extends(deletions, registered.base->KnownDeletions()->now, compacted.inputs)) {
+  const DeletionMap& known =
+      registered.record != nullptr ? registered.left_out : registered.base->KnownDeletions()->now;
+  if (!Extends(deletions, known, compacted.inputs)) {
     return Status::Conflict("the collection went back to an older version while it was compacted");
   }
   const bool forgets = Planted(Bug::kDeletionsNotRebased);
@@ -329,6 +376,7 @@ void CollectionImpl::CompactInBackground(const std::shared_ptr<const CancelToken
   // Queries come first.
   request.width = std::max<size_t>(1, path_->env->executor->Concurrency() / 4);
   request.plan = [&](const Head& head) { return PlanByOwnPolicy(head, options_.compaction); };
+  request.resume = Resume::kSome;
   Status status;
   int losses = 0;
   bool done = true;

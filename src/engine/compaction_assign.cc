@@ -66,15 +66,7 @@ Result<bool> CompactionJob::FoldIntoCells() {
       RETURN_IF_ERROR(FoldPartition(input));
       continue;
     }
-    RowBatch batch;
-    RETURN_IF_ERROR(ScanLive(input, [&](uint64_t origin, Row row) {
-      batch.Add(origin, std::move(row), schema_);
-      if (batch.bytes() < batch_bytes_) return Status::Ok();
-      Status assigned = AssignBatch(batch, assigner, nullptr);
-      batch.Clear();
-      return assigned;
-    }));
-    RETURN_IF_ERROR(AssignBatch(batch, assigner, nullptr));
+    RETURN_IF_ERROR(AssignInput(input, assigner, nullptr));
   }
   if (rows_->rows() == 0 || !IsBalanced()) {
     rows_ = nullptr;
@@ -86,6 +78,18 @@ Result<bool> CompactionJob::FoldIntoCells() {
   RETURN_IF_ERROR(WriteObjects(SegmentKind::kCells));
   RETURN_IF_ERROR(WriteRouting());
   return true;
+}
+
+Status CompactionJob::AssignInput(const Input& input, const CellAssigner& assigner, ProbeCalibration* calibration) {
+  RowBatch batch;
+  RETURN_IF_ERROR(ScanLive(input, [&](uint64_t origin, Row row) {
+    batch.Add(origin, std::move(row), schema_);
+    if (batch.bytes() < batch_bytes_) return Status::Ok();
+    Status assigned = AssignBatch(batch, assigner, calibration);
+    batch.Clear();
+    return assigned;
+  }));
+  return AssignBatch(batch, assigner, calibration);
 }
 
 Status CompactionJob::FoldPartition(const Input& input) {

@@ -54,8 +54,10 @@ void CompactionControl::Count(const CompactionCounts& more) {
   counts_.published += more.published;
   counts_.lost += more.lost;
   counts_.failed += more.failed;
+  counts_.resumed += more.resumed;
   counts_.bytes_read += more.bytes_read;
   counts_.bytes_written += more.bytes_written;
+  counts_.bytes_resumed += more.bytes_resumed;
   counts_.commit_bytes += more.commit_bytes;
   counts_.row_bytes += more.row_bytes;
 }

@@ -15,8 +15,10 @@ struct CompactionCounts {
   uint64_t published = 0;
   uint64_t lost = 0;  // against another writer's
   uint64_t failed = 0;
+  uint64_t resumed = 0;  // begun by going on with another one
   uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;  // also by those that came to nothing
+  uint64_t bytes_resumed = 0;  // that needed not be written again
   uint64_t commit_bytes = 0;   // written by commits, for comparison
   uint64_t row_bytes = 0;      // of their rows
 };

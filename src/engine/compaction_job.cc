@@ -6,6 +6,7 @@
 #include "base/crc32c.h"
 #include "base/macros.h"
 #include "base/sha256.h"
+#include "engine/object_names.h"
 #include "engine/object_writer.h"
 #include "segment/segment_writer.h"
 
@@ -30,29 +31,32 @@ uint64_t RowBytes(const SegmentInfo& info) { return info.codes.length + info.vec
 
 CompactionJob::CompactionJob(const ReadPath& path, const Snapshot& base, const CompactionPlan& plan,
                              const CompactOptions& options, const CompactionResources& resources,
-                             std::function<std::string(std::string_view)> object_name, const Progress& progress,
-                             const Context& context)
+                             const CompactionBuild& build, const Progress& progress, const Context& context)
     : path_(path),
       base_(base),
       schema_(base.head.schema),
       plan_(plan),
       options_(options),
       resources_(resources),
-      object_name_(std::move(object_name)),
+      build_(build),
       progress_(progress),
       context_(context),
-      now_ms_(path.env->clock->WallMs()),
+      now_ms_(build.record != nullptr ? build.record->now_ms : path.env->clock->WallMs()),
       batch_bytes_(BatchBytes(resources.memory_bytes)),
       files_(
           std::make_unique<SpillFiles>(resources.env, resources.spill_directory, SpillBytes(resources.memory_bytes))) {}
 
 Result<Compacted> CompactionJob::Run() {
   RETURN_IF_ERROR(FindInputs());
+  const BuildRecord* const record = build_.record.get();
+  recorded_ = record != nullptr;
   bool kept = false;
-  if (CellsMayBeKept()) {
+  if (record != nullptr ? record->keeps_cells() : CellsMayBeKept()) {
     ASSIGN_OR_RETURN(kept, FoldIntoCells());
   }
-  if (!kept) {
+  if (record != nullptr && !record->keeps_cells()) {
+    RETURN_IF_ERROR(GoOnWithCells());
+  } else if (!kept) {
     RETURN_IF_ERROR(ReadIntoLog());
     const bool to_cells = plan_.to_cells && log_->rows() >= options_.min_rows_for_cells && log_->rows() > 0;
     RETURN_IF_ERROR(to_cells ? BuildCells() : BuildFlat());
@@ -67,10 +71,20 @@ Result<Compacted> CompactionJob::Run() {
 
 Status CompactionJob::FindInputs() {
   ASSIGN_OR_RETURN(liveness_, base_.Deletions(path_, context_));
+  const BuildRecord* record = build_.record.get();
+  if (record != nullptr && record->inputs.size() != plan_.inputs.size()) {
+    return Status::Internal("a compaction goes on with one of other segments");
+  }
   for (uint32_t segment : plan_.inputs) {
     const SegmentInfo& info = base_.head.segments[segment];
     auto deleted = liveness_->now.find(info.name);
-    inputs_.push_back({segment, &info, deleted == liveness_->now.end() ? nullptr : &deleted->second.hard, input_rows_});
+    const OrdinalSet* dropped = deleted == liveness_->now.end() ? nullptr : &deleted->second.hard;
+    if (record != nullptr) {
+      const BuildRecord::Input& recorded = record->inputs[inputs_.size()];
+      if (recorded.name != info.name) return Status::Internal("a compaction goes on with one of other segments");
+      dropped = &recorded.dropped;
+    }
+    inputs_.push_back({segment, &info, dropped, input_rows_});
     input_rows_ += info.rows;
     out_.inputs.push_back(info);
     out_.bytes_read += RowBytes(info);
@@ -109,6 +123,7 @@ std::unique_ptr<CellRows> CompactionJob::MakeCellRows(SegmentKind kind, uint32_t
   options.cells = cells;
   options.streams = static_cast<uint32_t>(std::min(kMostStreams, out_.bytes_read / batch_bytes_ + 1));
   options.memory_bytes = batch_bytes_;
+  options.key_bytes = build_.record != nullptr ? build_.record->key_bytes : batch_bytes_;
   options.object_bytes = options_.max_object_bytes;
   return std::make_unique<CellRows>(schema_, out_.inputs, *files_, options);
 }
@@ -166,19 +181,30 @@ Status CompactionJob::BuildFlat() {
   return WriteObjects(SegmentKind::kFlat);
 }
 
-Status CompactionJob::BuildCells() {
+Status CompactionJob::TrainCells() {
   auto clustering = [&](uint64_t done, uint64_t total) { Report("clustering", done, total + 1); };
   auto trained =
       TrainOnLog(*log_, *sample_, schema_.dimension, TrainingOptions(), *resources_.env, context_, clustering);
   RETURN_IF_ERROR(trained.status());
+  // What was computed after a cancellation is no good, for nobody.
+  RETURN_IF_ERROR(CheckContext(context_, *path_.env->clock, "compaction"));
   cells_ = std::move(trained).value();
+  return Record(false);
+}
+
+Status CompactionJob::BuildCells() {
+  RETURN_IF_ERROR(TrainCells());
   centroids_ = cells_.centroids;
   rows_ = MakeCellRows(SegmentKind::kCells, cells_.count());
   Executor& executor = *resources_.env->executor;
   CellAssigner assigner(centroids_, schema_.dimension, TrainingOptions().partition, executor);
   ProbeCalibration calibration(queries_->vectors(), queries_->origins(), schema_.dimension, schema_.metric);
   RETURN_IF_ERROR(log_->Read(true, [&](const RowBatch& batch) { return AssignBatch(batch, assigner, &calibration); }));
-  routing_.default_probes = calibration.Probes(centroids_, executor);
+  return FillCells(calibration);
+}
+
+Status CompactionJob::FillCells(const ProbeCalibration& calibration) {
+  routing_.default_probes = calibration.Probes(centroids_, *resources_.env->executor);
   routing_.scales = cells_.scales;
   routing_.codes = cells_.codes;
   RETURN_IF_ERROR(WriteObjects(SegmentKind::kCells));
@@ -187,22 +213,37 @@ Status CompactionJob::BuildCells() {
 
 Status CompactionJob::WriteObjects(SegmentKind kind) {
   ASSIGN_OR_RETURN(std::vector<CellRange> ranges, rows_->Plan());
-  uint64_t written = 0;
-  for (const CellRange& range : ranges) {
-    std::string name = object_name_("segment");
-    objects_.push_back(name);
-    auto produce = [&](const ByteSink& sink) { return rows_->Write(range, name, centroids_, sink); };
-    ASSIGN_OR_RETURN(SegmentInfo info, WriteObject<SegmentInfo>(*path_.store, context_, name, produce));
+  // Of one object there is nothing to go on with.
+  if (!recorded_ && kind == SegmentKind::kCells && ranges.size() > 1) RETURN_IF_ERROR(Record(true));
+  ASSIGN_OR_RETURN(written_, FindWritten(ranges.size()));
+  uint64_t rows = 0;
+  for (uint32_t place = 0; place < ranges.size(); ++place) {
+    ASSIGN_OR_RETURN(SegmentInfo info, WriteObject(place, ranges[place]));
+    rows_->Drop(ranges[place]);
     if (kind == SegmentKind::kCells) {
       routing_.blocks.insert(routing_.blocks.end(), info.blocks.begin(), info.blocks.end());
       info.blocks.clear();
     }
-    out_.bytes_written += info.bytes;
-    Report("writing", written += info.rows, rows_->rows());
+    Report("writing", rows += info.rows, rows_->rows());
     out_.segments.push_back(std::move(info));
   }
   out_.places = std::make_shared<RowPlaces>(rows_->TakePlaces());
   return Status::Ok();
+}
+
+Result<SegmentInfo> CompactionJob::WriteObject(uint32_t place, const CellRange& range) {
+  for (const std::string& name : written_[place]) {
+    ASSIGN_OR_RETURN(std::optional<SegmentInfo> same, SameObject(range, name));
+    if (!same) continue;
+    out_.bytes_resumed += same->bytes;
+    return *std::move(same);
+  }
+  const std::string name = BuildObjectName("segment", build_.gc_epoch, build_.id, place);
+  objects_.push_back(name);
+  auto produce = [&](const ByteSink& sink) { return rows_->Write(range, name, centroids_, sink); };
+  ASSIGN_OR_RETURN(SegmentInfo info, isotherm::WriteObject<SegmentInfo>(*path_.store, context_, name, produce));
+  out_.bytes_written += info.bytes;
+  return info;
 }
 
 Status CompactionJob::WriteRouting() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/build_record.h"
 #include "engine/calibration.h"
 #include "engine/cell_rows.h"
 #include "engine/cell_training.h"
@@ -30,6 +31,13 @@ struct CompactionPlan {
   std::vector<uint32_t> inputs;  // indexes into the base's segments, ascending; of cells all, or none
   bool to_cells = true;          // when there are rows enough; else one flat segment
   bool keep_cells = false;       // the partition's own, where they still fit
+};
+
+// Whose compaction it is, and what it goes on with.
+struct CompactionBuild {
+  Nonce id{};
+  uint64_t gc_epoch = 0;
+  std::shared_ptr<const BuildRecord> record;  // null: it is begun anew
 };
 
 struct CompactionResources {
@@ -52,6 +60,7 @@ struct Compacted {
   uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;
   uint64_t bytes_spilled = 0;
+  uint64_t bytes_resumed = 0;  // of segments that were there already
   std::shared_ptr<const RowPlaces> places;
 
   // The deletions of the inputs as those of the new segments; also such that came after the rows were read.
@@ -60,27 +69,34 @@ struct Compacted {
 
 class CompactionJob {
  public:
-  // `object_name` gives the names of new objects. All references must stay valid while it runs.
+  // `build` with a record: the plan and the options are those of the record. All references must stay valid while it
+  // runs.
   CompactionJob(const ReadPath& path, const Snapshot& base, const CompactionPlan& plan, const CompactOptions& options,
-                const CompactionResources& resources, std::function<std::string(std::string_view kind)> object_name,
-                const Progress& progress, const Context& context);
+                const CompactionResources& resources, const CompactionBuild& build, const Progress& progress,
+                const Context& context);
+
+  // Whether a compaction with so much memory can go on with one that left this record.
+  static bool FitsMemory(const BuildRecord& record, uint64_t memory_bytes);
 
   // Rows that are deleted for good or expired are left out; softly deleted ones are taken along. To be called once.
   Result<Compacted> Run();
 
-  // What was written and nobody else can have written. Not the routing object: its name says its content, and another
-  // compaction of the same rows may have put the same into the head.
+  // What was written, and what was found of those that it goes on with. Not the routing object: its name says its
+  // content, and another compaction of the same rows may have put the same into the head.
   const std::vector<std::string>& objects() const { return objects_; }
+  // Whether its record may be in the store: then others may have gone on with it.
+  bool recorded() const { return recorded_; }
   // Of whole objects, whatever came of it.
   uint64_t bytes_read() const { return out_.bytes_read; }
   uint64_t bytes_written() const { return out_.bytes_written; }
+  uint64_t bytes_resumed() const { return out_.bytes_resumed; }
 
  private:
   // An input, and what is known of its rows.
   struct Input {
     uint32_t segment = 0;  // index into the base's
     const SegmentInfo* info = nullptr;
-    const OrdinalSet* dropped = nullptr;  // null: none
+    const OrdinalSet* dropped = nullptr;  // null: none; of the record, if there is one
     uint64_t first_origin = 0;
   };
 
@@ -95,12 +111,22 @@ class CompactionJob {
   // compaction_job.cc
   Status ReadIntoLog();
   Status BuildFlat();
+  Status TrainCells();
   Status BuildCells();
+  Status FillCells(const ProbeCalibration& calibration);
   Status WriteObjects(SegmentKind kind);
+  Result<SegmentInfo> WriteObject(uint32_t place, const CellRange& range);
   Status WriteRouting();
+  // compaction_resume.cc
+  Status Record(bool cells_are_kept);
+  Status GoOnWithCells();
+  // By place in the partition: objects that are there already.
+  Result<std::vector<std::vector<std::string>>> FindWritten(size_t places);
+  Result<std::optional<SegmentInfo>> SameObject(const CellRange& range, const std::string& name);
   // compaction_assign.cc
   bool CellsMayBeKept() const;
   Result<bool> FoldIntoCells();
+  Status AssignInput(const Input& input, const CellAssigner& assigner, ProbeCalibration* calibration);
   Status FoldPartition(const Input& input);
   Status FoldBlocks(const Input& input, std::span<const ScannedBlock> blocks);
   Status AddSeconds(const ScannedBlock& block);
@@ -115,7 +141,7 @@ class CompactionJob {
   const CompactionPlan& plan_;
   const CompactOptions& options_;
   const CompactionResources& resources_;
-  const std::function<std::string(std::string_view)> object_name_;
+  const CompactionBuild& build_;
   const Progress& progress_;
   const Context& context_;
   const int64_t now_ms_;
@@ -134,7 +160,9 @@ class CompactionJob {
   std::span<const float> centroids_;  // of those, or of the base's
   Routing routing_;
   Compacted out_;
+  std::vector<std::vector<std::string>> written_;  // by those that it goes on with
   std::vector<std::string> objects_;
+  bool recorded_ = false;
 };
 
 }  // namespace isotherm

@@ -158,6 +158,10 @@ Result<std::map<std::string, Lease>> ListLeases(BlobStore& store, const Context&
   return leases;
 }
 
+void AddBuildRecords(const Head& head, std::set<std::string>& names) {
+  for (const Build& build : head.builds) names.insert(BuildRecordName(build.gc_epoch, build.id));
+}
+
 void AddReferences(const Head& head, std::set<std::string>& names) {
   for (const SegmentInfo& segment : head.segments) names.insert(segment.name);
   if (!head.deletions.name.empty()) names.insert(head.deletions.name);
@@ -177,6 +181,7 @@ Result<std::set<std::string>> NamedObjects(BlobStore& store, const Context& cont
     if (bytes.ok()) {
       auto head = DecodeHead(*bytes);
       if (head.ok()) AddReferences(*head, names);
+      if (head.ok()) AddBuildRecords(*head, names);
     }
     ASSIGN_OR_RETURN(std::vector<VersionName> versions, ListVersions(store, prefix, context));
     for (const VersionName& version : versions) {

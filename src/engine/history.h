@@ -53,8 +53,11 @@ Result<std::map<std::string, Lease>> ListLeases(BlobStore& store, const Context&
 // Adds the names of the objects that a head needs.
 void AddReferences(const Head& head, std::set<std::string>& names);
 
-// All objects that a branch, an archived version or a lease needs or is. Archived versions that can't be read are left
-// out.
+// Adds the records of the builds that are under way, whether they are there or not.
+void AddBuildRecords(const Head& head, std::set<std::string>& names);
+
+// All objects that a branch, an archived version, a lease or a build needs or is. Archived versions that can't be read
+// are left out.
 Result<std::set<std::string>> NamedObjects(BlobStore& store, const Context& context);
 
 const char* OperationName(Operation operation);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/coding.h"
+#include "base/sha256.h"
+
 namespace isotherm {
 
 namespace {
@@ -80,6 +83,19 @@ std::optional<VersionName> ParseVersionName(std::string_view name) {
 
 std::string NewObjectName(std::string_view kind, uint64_t gc_epoch, Random& random) {
   return std::string(kind).append("-").append(Hex(gc_epoch)).append("-").append(NonceHex(MakeNonce(random)));
+}
+
+std::string BuildRecordName(uint64_t gc_epoch, const Nonce& build) {
+  return std::string("build-").append(Hex(gc_epoch)).append("-").append(NonceHex(build));
+}
+
+std::string BuildObjectName(std::string_view kind, uint64_t gc_epoch, const Nonce& build, uint32_t place) {
+  std::string from;
+  for (uint64_t half : build) PutFixed<uint64_t>(from, half);
+  PutFixed<uint32_t>(from, place);
+  const Sha256Digest digest = Sha256(from);
+  const std::string digits = ToHex({reinterpret_cast<const char*>(digest.data()), kNonceDigits / 2});
+  return std::string(kind).append("-").append(Hex(gc_epoch)).append("-").append(digits);
 }
 
 std::optional<uint64_t> EpochOfObject(std::string_view name) {

@@ -36,6 +36,12 @@ std::string NewObjectName(std::string_view kind, uint64_t gc_epoch, Random& rand
 // The epoch in such a name. Names of format version 1 are of epoch 0. Nothing for what is not named so.
 std::optional<uint64_t> EpochOfObject(std::string_view name);
 
+// "build-<epoch>-<id>": the record of a build; see build_record.h.
+std::string BuildRecordName(uint64_t gc_epoch, const Nonce& build);
+// "<kind>-<epoch>-<of build and place>": the object that a build writes in that place. Whoever knows the build knows
+// the name, and nobody else writes it.
+std::string BuildObjectName(std::string_view kind, uint64_t gc_epoch, const Nonce& build, uint32_t place);
+
 inline constexpr char kLeasePrefix[] = "lease-";
 
 }  // namespace isotherm

@@ -77,6 +77,12 @@ void Observer::CompactionWrote(uint64_t bytes) const {
   if (metrics_ != nullptr) metrics_->Add(MetricId::kCompactionBytesWritten, bytes);
 }
 
+void Observer::CompactionResumed(uint64_t bytes) const {
+  if (metrics_ == nullptr) return;
+  metrics_->Add(MetricId::kCompactionsResumed);
+  metrics_->Add(MetricId::kCompactionBytesResumed, bytes);
+}
+
 void Observer::CommitWrote(uint64_t bytes, uint64_t row_bytes) const {
   if (metrics_ == nullptr) return;
   metrics_->Add(MetricId::kCommitBytesWritten, bytes);

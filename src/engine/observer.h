@@ -40,6 +40,8 @@ class Observer {
   void Compacted(int64_t begin_ns, uint64_t bytes_read, uint64_t bytes_written) const;
   void CommitWrote(uint64_t bytes, uint64_t row_bytes) const;
   void CompactionWrote(uint64_t bytes) const;
+  // One that went on with another, and what of its objects it has taken.
+  void CompactionResumed(uint64_t bytes) const;
   void CompactionFailed(const Status& status) const;  // in the background, where nobody is told
 
  private:

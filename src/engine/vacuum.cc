@@ -16,8 +16,9 @@ namespace isotherm {
 namespace {
 
 constexpr int64_t kBuildMaxAgeMs = 24 * 60 * 60 * 1000;
-constexpr int64_t kClockSkewMs = 5 * 60 * 1000;  // of whoever wrote a lease
 constexpr int kAttempts = 100;
+
+bool IsGivenUp(const Build& build, int64_t now_ms) { return build.started_ms + kBuildMaxAgeMs < now_ms; }
 
 bool Holds(const Lease& lease, int64_t now_ms) { return lease.held_until_ms() >= now_ms; }
 
@@ -96,6 +97,7 @@ class Garbage {
     ++versions_kept_;
     for (const Build& build : branch.head.builds) {
       if (Planted(Bug::kVacuumIgnoresBuilds)) break;
+      if (options_.dry_run && IsGivenUp(build, now_ms_)) continue;
       oldest_build_epoch_ = std::min(oldest_build_epoch_, build.gc_epoch);
     }
     lowest_epoch_ = std::min(lowest_epoch_, branch.head.gc_epoch);
@@ -167,7 +169,7 @@ void BeginEpoch(const BranchState& state, const VacuumOptions& options, uint64_t
   next.operation = {Operation::kVacuum, "vacuum", 0, 0, 0, 0};
   if (!Planted(Bug::kNoEpoch)) next.gc_epoch = std::max(next.gc_epoch + 1, epoch);
   next.oldest_version = OldestKept(state, options, now_ms);
-  std::erase_if(next.builds, [&](const Build& build) { return build.started_ms + kBuildMaxAgeMs < now_ms; });
+  std::erase_if(next.builds, [&](const Build& build) { return IsGivenUp(build, now_ms); });
 }
 
 // Of a head: what it lets go. Whatever lets more go changes it.

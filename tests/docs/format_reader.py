@@ -118,6 +118,30 @@ def read_lease(data):
     return lease
 
 
+def read_build_record(data):
+    assert data[:8] == b"ISOBILD1" and struct.unpack("<I", data[8:12])[0] == crc32c(data[12:])
+    b = Bytes(data[12:])
+    record = {"collection": b.take(16)}
+    record["builds"] = [b.take(16) for _ in range(b.read("I"))]
+    record["inputs"] = [(b.text(), read_set(b.bytes())) for _ in range(b.read("I"))]
+    names = ("time", "keep", "cells", "fewest rows", "object bytes", "seed", "key bytes")
+    record.update(zip(names, b.read("qBIQQQQ")))
+    record["routing"] = b.text()
+    d, k = b.read("II")
+    record["scales"] = b.floats(k)
+    record["centroids"] = list(struct.unpack(f"{k * d}b", b.take(k * d)))
+    q = b.read("I")
+    record["queries"] = list(struct.unpack(f"<{q}Q", b.take(8 * q)))
+    record["vectors"] = b.floats(q * d)
+    b.end()
+    return record
+
+
+def build_object_name(epoch, build, number):
+    """The object of that number of a compaction."""
+    return f"segment-{epoch:016x}-" + hashlib.sha256(build + struct.pack("<I", number)).hexdigest()[:32]
+
+
 def read_segment_entry(b):
     entry = {"name": b.text()}
     names = ("kind", "size", "rows", "entries", "first ordinal", "first cell", "cells")
@@ -362,7 +386,9 @@ class Collection:
         holder = self.holder_of(entry, ordinal)
         vector = self.vector_of(holder, ordinal)
         metadata, payload = self.document_of(holder, offset, length)
-        row = (vector, metadata, payload, row_version or entry["row version"], expiry)
+        of_segment = entry["row version"]
+        row_version = min(row_version or of_segment, of_segment or row_version)
+        row = (vector, metadata, payload, row_version, expiry)
         place = (entry["name"] if entry["kind"] == 1 else None, ordinal)
         assert self.placed.setdefault(place, (key, row)) == (key, row)
         assert fields == {name: metadata[name] for name in self.schema["columns"] if name in metadata}

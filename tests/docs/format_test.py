@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """docs/format.md: a reader written from it alone reads the collections of all format versions that are kept."""
 
+import struct
 import unittest
 from pathlib import Path
 
-from format_reader import Collection, crc32c, read_lease, read_set
+from format_reader import Collection, build_object_name, crc32c, read_build_record, read_lease, read_set
 
 KEPT = Path(__file__).resolve().parents[1] / "engine" / "testdata"
+CORPUS = KEPT.parents[1] / "fuzz" / "corpus"
 V1 = KEPT / "format-v1"
 V2 = KEPT / "format-v2"
 BEGIN = 1_700_000_000_000
@@ -116,6 +118,28 @@ class Version2(unittest.TestCase):
             self.assertEqual([("trial", FORK + 1, BEGIN + 1_000_000)], [read_lease(data) for data in leases])
             copies = [data for name, data in collection.objects.items() if name.endswith("routing")]
             self.assertEqual([collection.objects["routing-" + head["routing"][1]]] * 2, copies)
+
+
+class BuildRecords(unittest.TestCase):
+    """Those that fuzzing begins with: as the library writes them."""
+
+    def read(self, name):
+        return read_build_record((CORPUS / "build_record_fuzz" / name).read_bytes())
+
+    def test_they_are_read(self):
+        for name in ("kept", "trained"):
+            record = self.read(name)
+            self.assertEqual([struct.pack("<QQ", *halves) for halves in ((3, 4), (5, 6))], record["builds"])
+            self.assertEqual([("segment-a", set()), ("segment-b", {7})], record["inputs"])
+        self.assertEqual(("a" * 64, []), tuple(self.read("kept")[part] for part in ("routing", "centroids")))
+        trained = self.read("trained")
+        self.assertEqual(("", [0.5], [1, -2]), tuple(trained[part] for part in ("routing", "scales", "centroids")))
+        self.assertEqual(([8], [0.25, -1]), (trained["queries"], trained["vectors"]))
+
+    def test_objects_are_named_by_build_and_number(self):
+        # As BuildObjectNames.AreOfTheBuildThePlaceAndTheEpoch has it.
+        self.assertEqual("segment-0000000000000007-263296264503a60e3e960f824cfbd914",
+                         build_object_name(7, struct.pack("<QQ", 1, 0), 1))
 
 
 class Basics(unittest.TestCase):

@@ -11,6 +11,7 @@
 #include "blob/memory_store.h"
 #include "cache/hint_table.h"
 #include "cache/slab_file.h"
+#include "engine/build_record.h"
 #include "engine/history.h"
 #include "isotherm/isotherm.h"
 #include "segment/cell_block.h"
@@ -117,6 +118,25 @@ void WriteHistory(const std::filesystem::path& folder) {
   WriteFile(folder, "history_fuzz", "object", NewObjectName("segment", 3, *Environment::Default()->random));
 }
 
+void WriteBuildRecords(const std::filesystem::path& folder) {
+  BuildRecord record;
+  record.collection = {1, 2};
+  record.builds = {{3, 4}, {5, 6}};
+  record.inputs.resize(2);
+  record.inputs[0].name = "segment-a";
+  record.inputs[1].name = "segment-b";
+  record.inputs[1].dropped.Add(7);
+  record.dimension = kDimension;
+  BuildRecord kept = record;
+  kept.routing_sha256_hex = std::string(64, 'a');
+  WriteFile(folder, "build_record_fuzz", "kept", EncodeBuildRecord(kept));
+  record.scales = {0.5F};
+  record.codes = {1, -2};
+  record.query_origins = {8};
+  record.queries = {0.25F, -1};
+  WriteFile(folder, "build_record_fuzz", "trained", EncodeBuildRecord(record));
+}
+
 void WriteCacheFiles(const std::filesystem::path& folder) {
   std::vector<SlabEntry> entries{{{1, 2}, 5, Crc32c("bytes")}, {{3, 4}, 0, 0}};
   std::string slab = EncodeSlabFileHeader() + EncodeSlabEntryHeader(entries[0]) + "bytes";
@@ -187,6 +207,7 @@ int main(int argc, char** argv) {
   WriteJson(folder);
   WriteSets(folder);
   WriteHistory(folder);
+  WriteBuildRecords(folder);
   WriteCacheFiles(folder);
   WriteStoreAnswers(folder);
   WriteMatrices(folder);

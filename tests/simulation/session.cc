@@ -36,7 +36,7 @@ Session::Session(World& world, Process& process, const SessionPlan& plan, uint64
   }
   if (random_.Below(3) == 0) options_.refresh_interval_ms = static_cast<int64_t>(1 + random_.Below(3000));
   options_.background_compaction = settings.background_compaction && random_.Below(4) > 0;
-  options_.compaction.min_rows_for_cells = settings.min_rows_for_cells;
+  options_.compaction = settings.compaction;
   options_.compaction_policy = settings.compaction_policy;
   handle_ = &world.model().AddHandle(process, plan.branch);
   handle_->lanes.resize(plan.lanes);

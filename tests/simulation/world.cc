@@ -12,11 +12,11 @@ Settings Settings::Of(uint64_t seed) {
   settings.create.filter_columns = {"n"};
   settings.inline_bytes = uint64_t{512} << random.Below(5);
   settings.memtable_bytes = random.Below(4) == 0 ? uint64_t{1024} << random.Below(4) : uint64_t{64} << 20;
-  settings.min_rows_for_cells = uint64_t{8} << random.Below(4);
+  settings.min_rows_for_cells = uint64_t{2} << random.Below(5);
   settings.shared_keys = uint64_t{8} << random.Below(4);
   settings.writers = 2 + random.Below(2);
   settings.readers = 1 + random.Below(2);
-  settings.compactors = random.Below(3) == 0 ? 0 : 1;
+  settings.compactors = random.Below(3);
   settings.keepers = random.Below(4) == 0 ? 0 : 1;
   settings.background_compaction = random.Below(2) == 0;
   switch (random.Below(4)) {
@@ -31,6 +31,9 @@ Settings Settings::Of(uint64_t seed) {
   settings.yield_one_in = random.Below(4) == 0 ? 0 : uint64_t{2} << random.Below(6);
   settings.disk_cache_bytes = random.Below(4) == 0 ? 0 : uint64_t{64} << (10 + random.Below(4));
   settings.block_cache_bytes = random.Below(3) == 0 ? 0 : uint64_t{64} << (10 + random.Below(4));
+  settings.compaction.min_rows_for_cells = settings.min_rows_for_cells;
+  settings.compaction.cells = static_cast<uint32_t>(random.Below(8));
+  if (random.Below(3) > 0) settings.compaction.max_object_bytes = 2048;
   return settings;
 }
 

@@ -35,6 +35,7 @@ struct Settings {
   uint64_t yield_one_in = 0;
   uint64_t disk_cache_bytes = 0;  // 0: none
   uint64_t block_cache_bytes = 0;
+  CompactOptions compaction;  // that most compactions have, so that one can go on with another
 
   static Settings Of(uint64_t seed);
 };

@@ -62,7 +62,7 @@ std::string VersionText(std::string_view name) {
 std::string KindOf(std::string_view name) {
   if (name == "head" || name == "routing") return std::string(name);
   if (std::string version = VersionText(name); !version.empty()) return version;
-  for (const char* kind : {"segment", "routing", "deletions", "lease"}) {
+  for (const char* kind : {"segment", "routing", "deletions", "lease", "build"}) {
     if (name.starts_with(std::string(kind) + "-")) return kind;
   }
   constexpr std::string_view kBranches = "branches/";

@@ -100,13 +100,20 @@ Result<int> RunCompact(const CompactFlags& flags) {
                {"compactions", stats.compactions},
                {"bytes_read", stats.compaction_bytes_read},
                {"bytes_written", stats.compaction_bytes_written},
+               {"resumed", stats.compactions_resumed},
+               {"bytes_resumed", stats.compaction_bytes_resumed},
                {"version", stats.version},
                {"seconds", Seconds(took_ns)},
                {"profile", flags.store.profile}});
   } else {
     Print("compacted " + Plural(stats.rows, "row", "rows") + " in " + terminal::FormatDuration(took_ns) + ": " +
           Plural(stats.cells, "cell", "cells") + ", " + Plural(stats.segments.size(), "segment", "segments") + ", " +
-          terminal::FormatBytes(stats.stored_bytes) + "\n" + profile + "\n");
+          terminal::FormatBytes(stats.stored_bytes) + "\n");
+    if (stats.compactions_resumed > 0) {
+      Print("went on where another compaction had died: " + terminal::FormatBytes(stats.compaction_bytes_resumed) +
+            " were there already, " + terminal::FormatBytes(stats.compaction_bytes_written) + " were written\n");
+    }
+    Print(profile + "\n");
   }
   return kExitOk;
 }
@@ -130,7 +137,8 @@ void AddCompact(CLI::App& tool, Chosen& chosen) {
                  "  isotherm compact ./movies\n"
                  "  isotherm compact s3://bucket/movies --scope policy --memory 128\n\n"
                  "Readers and writers go on meanwhile. Deleted and expired rows are left out. What was\n"
-                 "replaced stays until a vacuum removes the versions that need it.\n");
+                 "replaced stays until a vacuum removes the versions that need it. One that died is gone\n"
+                 "on with by the same command, as long as there are no other rows.\n");
   AddCollection(*command, flags->store);
   AddChoice(*command, "--scope", flags->scope, {"all", "policy"}, "All rows, or what the policy finds due")
       ->capture_default_str();

@@ -31,6 +31,7 @@ const std::vector<PlantedBug>& PlantedBugs() {
       {Bug::kNoEpoch, "NoEpoch"},
       {Bug::kOldEpoch, "OldEpoch"},
       {Bug::kDeletionsNotRebased, "DeletionsNotRebased"},
+      {Bug::kLoserRemovesAdopted, "LoserRemovesAdopted"},
       {Bug::kConditionOnce, "ConditionOnce"},
       {Bug::kUploadOrder, "UploadOrder"},
       {Bug::kStaleHead, "StaleHead"},
