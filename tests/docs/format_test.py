@@ -5,7 +5,7 @@ import struct
 import unittest
 from pathlib import Path
 
-from format_reader import Collection, build_object_name, crc32c, read_build_record, read_lease, read_set
+from format_reader import Collection, build_object_name, crc32c, read_build_record, read_head, read_lease, read_set
 
 KEPT = Path(__file__).resolve().parents[1] / "engine" / "testdata"
 CORPUS = KEPT.parents[1] / "fuzz" / "corpus"
@@ -32,6 +32,15 @@ class Version1(unittest.TestCase):
         self.assertEqual({"colour": "green", "missing in most": None, "number": 21,
                           "tags": ["ü", -1, 0.5, True, None]}, row[1])
         self.assertEqual((b"\xff" * 84 + b"payload", 1, 0), row[2:])
+
+
+class Erasure(unittest.TestCase):
+    def test_its_mark_is_in_the_head_behind_all_else(self):
+        for name in ("integer", "text"):
+            head = read_head((CORPUS / "head_fuzz" / name).read_bytes())
+            erased = read_head((CORPUS / "head_fuzz" / f"{name}-erased").read_bytes())
+            self.assertEqual((2, 1, struct.pack("<QQ", 3, 4)), erased.pop("erasure"))
+            self.assertEqual(head, erased)
 
 
 def key_of(number, folder):

@@ -247,6 +247,8 @@ TEST(ErasureErrors, OfABadRequestAreSaid) {
   const std::vector<Key> texts = {Key(std::string("text"))};
   EXPECT_EQ(collection->Erase({}).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(collection->Erase(texts).status().code(), StatusCode::kInvalidArgument);
+  const std::vector<Key> too_many(kMaxBatchRows + 1, Key(uint64_t{1}));
+  EXPECT_EQ(collection->Erase(too_many).status().code(), StatusCode::kInvalidArgument);
   ErasureOptions before_1970;
   before_1970.by_ms = -1;
   EXPECT_EQ(collection->Erase(MarkedKeys({0}), before_1970).status().code(), StatusCode::kInvalidArgument);

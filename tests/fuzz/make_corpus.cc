@@ -80,6 +80,9 @@ Status WriteObjects(const std::filesystem::path& folder, KeyType type) {
   WriteFile(folder, "routing_fuzz", name, routing_bytes);
   auto head = DecodeHead(head_bytes);
   if (!head.ok()) return head.status();
+  Head erased = *head;
+  erased.erasure = {2, 1, {3, 4}};
+  WriteFile(folder, "head_fuzz", name + "-erased", EncodeHead(erased));
   auto routing = DecodeRouting(routing_bytes, head->segments);
   if (!routing.ok()) return routing.status();
   const SegmentInfo& segment = head->segments[0];
