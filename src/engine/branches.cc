@@ -50,6 +50,15 @@ void TakeContent(const Head& content, const Head& base, Head& next) {
   next.fork_version = base.fork_version;
 }
 
+// The branch's versions may be higher than those of who takes its content, which will come to have the same ones: what
+// was written in them is written by this one, so that a key's version goes on to tell all of its rows apart.
+void WrittenUpTo(uint64_t version, Head& next) {
+  for (InlineRow& row : next.inline_rows) row.row.version = std::min(row.row.version, version);
+  for (SegmentInfo& segment : next.segments) {
+    if (segment.version == 0 || segment.version > version) segment.version = version;
+  }
+}
+
 }  // namespace
 
 Result<std::vector<VersionInfo>> CollectionImpl::Versions(const Context& context) {
@@ -239,6 +248,7 @@ Status CollectionImpl::FastForward(std::string_view name, const Context& context
                                   "'; this one is at version " + std::to_string(base.head.version));
         }
         TakeContent(content->WholeHead(), base.head, next);
+        WrittenUpTo(base.head.version + 1, next);
         deletions = content->KnownDeletions()->now;
         next.operation = {Operation::kBranch, "fast-forward to branch " + std::string(name), 0, 0, 0, 0};
         return Status::Ok();

@@ -4,6 +4,7 @@
 #include "base/macros.h"
 #include "engine/compaction_job.h"
 #include "segment/row_codec.h"
+#include "segment/row_version.h"
 #include "segment/segment_writer.h"
 
 namespace isotherm {
@@ -21,7 +22,7 @@ CellEntry EntryOf(const ScannedBlock& block, uint32_t row, const SegmentInfo& se
   CellEntry entry;
   entry.origin = origin;
   entry.attributes = block.view.attributes(row);
-  if (entry.attributes.version == 0) entry.attributes.version = segment.version;
+  entry.attributes.version = VersionOf(entry.attributes, segment);
   entry.document_bytes = block.view.document_length(row);
   entry.key = &key;
   entry.columns = &columns;

@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "engine/object_writer.h"
 #include "segment/routing_object.h"
+#include "segment/row_version.h"
 
 namespace isotherm {
 
@@ -154,7 +155,7 @@ Status CollectionImpl::Erasure::DeleteRows(CollectionImpl& handle, Branch& branc
       for (const KeyTrace& trace : traces_.In(segment.name)) {
         auto known = deletions.find(segment.name);
         const bool gone = known != deletions.end() && known->second.hard.Contains(trace.ordinal);
-        if (gone || is_new(trace.version)) continue;
+        if (gone || is_new(VersionOf(trace.attributes, segment))) continue;
         SegmentDeletions& of = deletions[segment.name];
         of.hard.Add(trace.ordinal);
         of.soft.Remove(trace.ordinal);
@@ -213,7 +214,7 @@ bool CollectionImpl::Erasure::IsClean(const Head& head, const DeletionMap& delet
   for (const SegmentInfo& segment : head.segments) {
     auto of = deletions.find(segment.name);
     for (const KeyTrace& trace : traces_.In(segment.name)) {
-      if (trace.version <= branch.deleted_in) return false;
+      if (VersionOf(trace.attributes, segment) <= branch.deleted_in) return false;
       if (of != deletions.end() && of->second.hard.Contains(trace.ordinal)) return false;
     }
   }

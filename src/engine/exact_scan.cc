@@ -8,6 +8,7 @@
 #include "engine/range_reader.h"
 #include "segment/cell_block.h"
 #include "segment/row_codec.h"
+#include "segment/row_version.h"
 
 namespace isotherm {
 
@@ -114,7 +115,7 @@ void AddressedRows::Add(const SegmentInfo& segment, const ScannedBlock& block, u
       {&segment, {block.address.first_ordinal + row, {document, block.view.document_length(row)}, attributes}});
   Row& added = rows.emplace_back();
   added.key = block.view.key(row);
-  added.version = attributes.version != 0 ? attributes.version : segment.version;
+  added.version = VersionOf(attributes, segment);
   added.expires_at_ms = attributes.expires_at_ms;
 }
 

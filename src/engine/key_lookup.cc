@@ -7,6 +7,7 @@
 #include "base/macros.h"
 #include "engine/range_reader.h"
 #include "segment/row_codec.h"
+#include "segment/row_version.h"
 
 namespace isotherm {
 
@@ -127,8 +128,7 @@ StoredRow RowOfKey(const Snapshot& snapshot, const Liveness& liveness, const Key
       if (deleted->second.soft.Contains(place.location.ordinal)) state = StoredRow::State::kSoftDeleted;
     }
     const RowAttributes& attributes = place.location.attributes;
-    out = {state, nullptr, place, attributes.version != 0 ? attributes.version : segment.version,
-           attributes.expires_at_ms};
+    out = {state, nullptr, place, VersionOf(attributes, segment), attributes.expires_at_ms};
   }
   if (out.state == StoredRow::State::kLive && IsExpired(out.expires_at_ms, now_ms)) {
     out.state = StoredRow::State::kExpired;

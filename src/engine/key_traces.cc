@@ -26,8 +26,7 @@ Status KeyTraces::Look(std::span<const SegmentInfo> segments, const Context& con
   for (size_t key = 0; key < places.size(); ++key) {
     for (const KeyPlace& place : places[key]) {
       const SegmentInfo& segment = asked.head.segments[place.segment];
-      const uint64_t own = place.location.attributes.version;
-      traces_[segment.name].push_back({key, place.location.ordinal, own != 0 ? own : segment.version});
+      traces_[segment.name].push_back({key, place.location.ordinal, place.location.attributes});
     }
   }
   return Status::Ok();

@@ -20,7 +20,7 @@ namespace isotherm {
 struct KeyTrace {
   size_t key = 0;  // index into the keys
   uint32_t ordinal = 0;
-  uint64_t version = 0;  // of the row
+  RowAttributes attributes;
 };
 
 // Each segment is asked once, by a few pages of keys. Thread-compatible.

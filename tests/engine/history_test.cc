@@ -251,6 +251,51 @@ TEST_F(HistoryTest, FastForwardMakesTheMainBranchWhatTheOtherBecame) {
   ExpectClean(*writer_);
 }
 
+// Else a condition on the version of a row that the branch wrote would hold for another row that is written later.
+TEST_F(HistoryTest, WhatABranchWroteIsOfTheVersionOfTheFastForwardThatBroughtIt) {
+  for (uint64_t inline_bytes : {uint64_t{0}, uint64_t{1} << 20}) {
+    for (bool compacted : {false, true}) {
+      SCOPED_TRACE(std::to_string(inline_bytes) + (compacted ? ", compacted" : ""));
+      store_ = std::make_shared<MemoryBlobStore>(environment_);
+      options_.inline_bytes = inline_bytes;
+      writer_ = MustOpen(store_, options_);
+      const uint64_t first = CommitRows(*writer_, 0, 5);
+      ASSERT_TRUE(writer_->CreateBranch("trial").ok());
+      auto branch = OpenBranch("trial");
+      for (uint64_t key = 5; key < 8; ++key) CommitRows(*branch, key, 1);
+      ASSERT_TRUE(branch->Upsert(NumberedRow(0)).ok());
+      ASSERT_TRUE(branch->Commit().ok());
+      if (compacted) {
+        ASSERT_TRUE(branch->Compact().ok());
+      }
+      const uint64_t of_branch = branch->Stats().version;
+      ASSERT_TRUE(writer_->FastForward("trial").ok());
+      auto expect_versions = [&](uint64_t zero, uint64_t others) {
+        std::map<Key, uint64_t> versions;
+        for (uint64_t key = 0; key < 8; ++key) versions[key] = key == 0 ? zero : key < 5 ? first : others;
+        Status scanned = writer_->Scan([&](Row row) {
+          EXPECT_EQ(row.version, versions[row.key]) << row.key.ToString();
+          auto got = writer_->Get(row.key);
+          EXPECT_TRUE(got.ok() && got->version == row.version) << row.key.ToString();
+          return Status::Ok();
+        });
+        EXPECT_TRUE(scanned.ok()) << scanned;
+      };
+      const uint64_t brought = first + 1;
+      EXPECT_EQ(writer_->Stats().version, brought);
+      expect_versions(brought, brought);
+      for (uint64_t version = brought + 1; version <= of_branch + 1; ++version) {
+        ASSERT_TRUE(writer_->Write(WriteBatch().Upsert(NumberedRow(0), version - 1)).ok());
+        ASSERT_TRUE(writer_->Commit().ok());
+        expect_versions(version, brought);
+      }
+      ASSERT_TRUE(writer_->Compact().ok());
+      expect_versions(of_branch + 1, brought);
+      ExpectClean(*writer_);
+    }
+  }
+}
+
 TEST_F(HistoryTest, ALeaseKeepsAReadersVersion) {
   options_.inline_bytes = 0;
   writer_ = MustOpen(store_, options_);

@@ -163,7 +163,12 @@ std::string Model::ExplainFastForward(Handle& handle, const Line& line, const St
     if (from->parent.get() != &line || from->first != line.newest()) continue;
     // What the branch was at some moment of the call.
     for (uint64_t v = std::max(from->NewestAt(intent->since_ns), from->first); v <= from->newest(); ++v) {
-      why = DifferenceOf(from->StateAt(v), now, 0, INT64_MIN);
+      // What the branch wrote is written by this version.
+      State expected = from->StateAt(v);
+      for (auto& [key, entry] : expected) {
+        if (entry.row->version > line.newest()) entry.row = Uncommitted(*entry.row);
+      }
+      why = DifferenceOf(expected, now, line.newest() + 1, INT64_MIN);
       if (!why.empty()) continue;
       ++handle.landings[intent->kind];
       return {};
