@@ -60,6 +60,10 @@ struct PutCondition {
 struct PutRequest {
   std::string name;
   std::string_view bytes;
+  // Sent so many times at once, and the first good answer counts: whoever waits for the slowest of several requests
+  // waits less long. Each is paid for. A store without a network sends it once.
+  uint32_t copies = 1;
+  PutCondition condition{};
 };
 
 struct PutResult {
@@ -68,6 +72,7 @@ struct PutResult {
   // On the environment's monotonic clock; 0 where the store does not tell.
   int64_t start_ns = 0;
   int64_t end_ns = 0;
+  uint32_t requests = 1;  // that were sent for it
 };
 
 struct ListEntry {
@@ -108,8 +113,8 @@ class BlobStore {
   virtual Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
                                   const PutCondition& condition = {}) = 0;
 
-  // Unconditional puts, in parallel where the store can do that; results[i] answers requests[i]. Unless a store says
-  // otherwise, one after the other.
+  // In parallel where the store can do that; results[i] answers requests[i]. Unless a store says otherwise, one after
+  // the other.
   virtual std::vector<PutResult> PutAll(const Context& context, std::span<const PutRequest> requests);
 
   // For objects that should not be held in memory whole. The context must outlive the writer.

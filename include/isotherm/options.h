@@ -101,6 +101,10 @@ struct Options {
   // Rows that are not in a segment yet live in the head itself, up to this many bytes, as long as the collection has no
   // segment (so a small collection is one object and one wave), and up to an eighth of it afterwards.
   uint64_t inline_bytes = 1 << 20;
+  // How many times each object of a commit is sent at once (1 to 3); the first answer counts. A commit waits for the
+  // slowest of several requests and then for the head: 2 makes that some 40 ms less on S3, for twice the price of its
+  // requests.
+  uint32_t put_copies = 1;
 
   // Compactions in the background, by this handle after its commits: one at a time, and none while another writer is at
   // one. They hold up neither readers nor writers, and a failure only delays the next one.

@@ -48,6 +48,8 @@ std::shared_ptr<Environment> Environment::Default() {
                .random = std::make_shared<SeededRandom>(StateFromSystem()),
                .executor = std::make_shared<ThreadPool>(std::thread::hardware_concurrency()),
                .file_system = FileSystem::Posix(),
+               .background =
+                   std::make_shared<ThreadPool>(std::thread::hardware_concurrency(), ThreadPriority::kBackground),
            }))
            .release();
   return environment;

@@ -49,8 +49,12 @@ struct Environment {
   std::shared_ptr<Random> random;
   std::shared_ptr<Executor> executor;
   std::shared_ptr<FileSystem> file_system;
+  // For work that nobody waits for: where the machine is busy, its threads stand back. Null: `executor` does it.
+  std::shared_ptr<Executor> background = nullptr;
 
-  // The machine's own clock, a randomly seeded generator, a thread pool as wide as the machine, and its files. One per
+  const std::shared_ptr<Executor>& BackgroundExecutor() const { return background != nullptr ? background : executor; }
+
+  // The machine's own clock, a randomly seeded generator, thread pools as wide as the machine, and its files. One per
   // process, made at the first call. After fork() a child must not use it.
   static std::shared_ptr<Environment> Default();
 };

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -13,12 +14,17 @@
 
 namespace isotherm {
 
+enum class ThreadPriority : uint8_t {
+  kNormal,
+  kBackground,  // other threads of the machine come first; where the system has no such thing, as kNormal
+};
+
 // Thread-safe. A task may schedule others and may call ParallelFor, to any depth: whoever calls ParallelFor works on it
 // too, so that it ends even when every thread of the pool is busy. Not fork-safe.
 class ThreadPool : public Executor {
  public:
   // `width` ≥ 1 threads.
-  explicit ThreadPool(size_t width);
+  explicit ThreadPool(size_t width, ThreadPriority priority = ThreadPriority::kNormal);
   // Runs what was scheduled before, then ends the threads.
   ~ThreadPool() override;
   ThreadPool(const ThreadPool&) = delete;

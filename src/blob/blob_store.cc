@@ -7,7 +7,7 @@ namespace isotherm {
 std::vector<PutResult> BlobStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
   std::vector<PutResult> results;
   for (const PutRequest& request : requests) {
-    Result<std::string> etag = Put(context, request.name, request.bytes);
+    Result<std::string> etag = Put(context, request.name, request.bytes, request.condition);
     results.push_back({.status = etag.status(), .etag = etag.ok() ? std::move(etag).value() : std::string()});
   }
   return results;

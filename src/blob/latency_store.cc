@@ -183,7 +183,11 @@ std::vector<PutResult> LatencyBlobStore::PutAll(const Context& context, std::spa
   for (size_t i = 0; i < results.size(); ++i) {
     PutResult& result = results[i];
     if (!WasSent(result.status.code())) continue;
-    const Interval modelled = model_->Put(now_ns, requests[i].bytes.size());
+    Interval modelled = model_->Put(now_ns, requests[i].bytes.size());
+    for (result.requests = 1; result.requests < requests[i].copies; ++result.requests) {
+      const Interval other = model_->Put(now_ns, requests[i].bytes.size());
+      if (other.end_ns < modelled.end_ns) modelled = other;
+    }
     result.start_ns = modelled.start_ns;
     result.end_ns = std::max(modelled.end_ns, result.end_ns);
     last_ns = std::max(last_ns, result.end_ns);
@@ -193,7 +197,11 @@ std::vector<PutResult> LatencyBlobStore::PutAll(const Context& context, std::spa
   const int64_t ended_ns = model_->NowNs();
   for (PutResult& result : results) {
     if (result.end_ns <= ended_ns) continue;
-    result = {.status = ended, .etag = {}, .start_ns = std::min(result.start_ns, ended_ns), .end_ns = ended_ns};
+    result = {.status = ended,
+              .etag = {},
+              .start_ns = std::min(result.start_ns, ended_ns),
+              .end_ns = ended_ns,
+              .requests = result.requests};
   }
   return results;
 }

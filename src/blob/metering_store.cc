@@ -86,8 +86,9 @@ std::vector<PutResult> MeteringBlobStore::PutAll(const Context& context, std::sp
   for (size_t i = 0; i < results.size(); ++i) {
     PutResult& result = results[i];
     if (result.end_ns == 0) result.start_ns = start_ns, result.end_ns = end_ns;
-    records_.Add({RequestKind::kPut, result.start_ns, result.end_ns, requests[i].bytes.size(), result.status.code()},
-                 context.meter);
+    const RequestRecord record = {RequestKind::kPut, result.start_ns, result.end_ns, requests[i].bytes.size(),
+                                  result.status.code()};
+    for (uint32_t sent = 0; sent < result.requests; ++sent) records_.Add(record, context.meter);
   }
   return results;
 }

@@ -36,4 +36,9 @@ Status EtagMismatch(std::string_view name, std::string_view expected, std::strin
   return Status::Conflict(std::move(message));
 }
 
+bool MayHaveHappened(StatusCode code) {
+  return code == StatusCode::kUnavailable || code == StatusCode::kUnknown || code == StatusCode::kDeadlineExceeded ||
+         code == StatusCode::kCancelled;
+}
+
 }  // namespace isotherm

@@ -23,4 +23,7 @@ Result<ByteRange> ClipRange(const ByteRange& range, uint64_t object_size, std::s
 // The kConflict of a read or put whose expected etag is not the object's.
 Status EtagMismatch(std::string_view name, std::string_view expected, std::string_view actual);
 
+// Of these the contract of Put says that it may have happened.
+bool MayHaveHappened(StatusCode code);
+
 }  // namespace isotherm

@@ -5,15 +5,11 @@
 
 #include "base/context_check.h"
 #include "base/planted.h"
+#include "blob/request_check.h"
 
 namespace isotherm {
 
 namespace {
-
-bool MayHaveHappened(StatusCode code) {
-  return code == StatusCode::kUnavailable || code == StatusCode::kUnknown || code == StatusCode::kDeadlineExceeded ||
-         code == StatusCode::kCancelled;
-}
 
 // The final failure of a Put of which an earlier attempt may have been executed.
 Status AfterLostAnswer(const Status& failure, const Status& lost, bool conditional) {
@@ -117,15 +113,18 @@ std::vector<PutResult> RetryBlobStore::PutAll(const Context& context, std::span<
   for (size_t i = 0; i < results.size(); ++i) {
     PutResult& result = results[i];
     if (!IsTransient(result.status.code())) continue;
+    const bool conditional = requests[i].condition.mode != PutMode::kOverwrite;
+    const bool definite =
+        conditional && options_.unavailable_is_definite && result.status.code() == StatusCode::kUnavailable;
     Backoff backoff(options_, *environment_);
     const Status lost = result.status;
     result.status = Pause(backoff, context, lost, RequestKind::kPut, 1);
     if (result.status.ok()) {
-      Result<std::string> etag = Put(context, requests[i].name, requests[i].bytes, {});
+      Result<std::string> etag = Put(context, requests[i].name, requests[i].bytes, requests[i].condition);
       result.status = etag.status();
       if (etag.ok()) result.etag = std::move(etag).value();
     }
-    if (!result.status.ok()) result.status = AfterLostAnswer(result.status, lost, false);
+    if (!result.status.ok() && !definite) result.status = AfterLostAnswer(result.status, lost, conditional);
     result.end_ns = environment_->clock->NowNs();
   }
   return results;

@@ -47,6 +47,7 @@ struct HttpClient::Transfer {
   curl_slist* headers = nullptr;
   size_t sent = 0;         // of the body
   bool head_done = false;  // the answer's, up to its empty line
+  bool given_up = false;   // an alternative has a good answer
   int64_t last_progress_ns = 0;
   char error[CURL_ERROR_SIZE] = "";
 };
@@ -112,6 +113,8 @@ class HttpClient::Loop {
   void Configure(Transfer& transfer);
   // Completes what curl is done with; whether there was any.
   bool Reap();
+  // Gives up what is the same request.
+  static void GiveUpAlternatives(const Transfer& answered);
   // Ends what ran past its deadline, was cancelled, or stalled.
   void Sweep();
   HttpOutcome OutcomeOf(const Transfer& transfer, CURLcode code);
@@ -285,6 +288,7 @@ bool HttpClient::Loop::Reap() {
       transfer.response->etag = HeaderOf(transfer.easy, "ETag");
       transfer.response->content_range = HeaderOf(transfer.easy, "Content-Range");
       transfer.response->bucket_region = HeaderOf(transfer.easy, "x-amz-bucket-region");
+      if (status / 100 == 2) GiveUpAlternatives(transfer);
     } else if (code == CURLE_OK) {
       error = "the connection was closed within the answer";
     } else if (code == CURLE_SEND_FAIL_REWIND) {  // OnRewind refused
@@ -295,6 +299,13 @@ bool HttpClient::Loop::Reap() {
     Complete(transfer, outcome, std::move(error));
   }
   return any;
+}
+
+void HttpClient::Loop::GiveUpAlternatives(const Transfer& answered) {
+  if (answered.request->alternative == 0) return;
+  for (Transfer& other : answered.batch->transfers) {
+    if (other.request->alternative == answered.request->alternative) other.given_up = true;
+  }
 }
 
 bool HttpClient::Loop::IsWhole(const Transfer& transfer) {
@@ -316,7 +327,7 @@ void HttpClient::Loop::Sweep() {
   const int64_t now_ns = clock_.NowNs();
   auto ended = [now_ns](const Transfer& transfer) {
     const Context& context = transfer.batch->context;
-    if (transfer.batch->abandoned || (context.cancel != nullptr && context.cancel->cancelled())) {
+    if (transfer.given_up || transfer.batch->abandoned || (context.cancel != nullptr && context.cancel->cancelled())) {
       return HttpOutcome::kCancelled;
     }
     return now_ns >= context.deadline_ns ? HttpOutcome::kDeadline : HttpOutcome::kAnswered;

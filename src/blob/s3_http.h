@@ -30,6 +30,8 @@ struct HttpRequest {
   // A kept connection may turn out dead only after the request was written to it. True: it is then sent again on a
   // fresh one. False: it is not, unless no byte of the body had left; the server may have executed it.
   bool repeatable = true;
+  // Requests of one batch that are not 0 and the same: when one of them has a good answer the others are given up.
+  uint32_t alternative = 0;
 };
 
 enum class HttpOutcome : uint8_t {
@@ -38,7 +40,7 @@ enum class HttpOutcome : uint8_t {
   kUntrusted,  // nor here: the server's certificate was refused
   kLost,       // sent, at least in part, but no whole answer came
   kDeadline,   // the context's; it may have been sent
-  kCancelled,  // by the context or by Abandon; it may have been sent
+  kCancelled,  // by the context, by Abandon, or since an alternative was answered; it may have been sent
 };
 
 struct HttpResponse {

@@ -193,16 +193,26 @@ std::vector<PutResult> S3Store::PutAll(const Context& context, std::span<const P
   std::vector<size_t> sent;
   for (size_t i = 0; i < requests.size(); ++i) {
     results[i].start_ns = results[i].end_ns = clock().NowNs();
-    Result<S3Call> call = PutCall(context, requests[i].name, requests[i].bytes, {});
+    Result<S3Call> call = PutCall(context, requests[i].name, requests[i].bytes, requests[i].condition);
     results[i].status = call.status();
     if (!call.ok()) continue;
     calls.push_back(client_->Sign(*call));
+    calls.back().alternative = static_cast<uint32_t>(i) + 1;
     sent.push_back(i);
+    results[i].requests = 1;
+    for (; results[i].requests < requests[i].copies; ++results[i].requests) {
+      calls.push_back(calls.back());
+      sent.push_back(i);
+    }
   }
   std::vector<HttpResponse> answers = client_->http().Start(context, std::move(calls))->Wait();
   for (size_t i = 0; i < sent.size(); ++i) {
     PutResult& result = results[sent[i]];
-    Result<std::string> etag = PutAnswer(answers[i], requests[sent[i]].name, false);
+    const PutRequest& request = requests[sent[i]];
+    Result<std::string> etag = PutAnswer(answers[i], request.name, request.condition.mode != PutMode::kOverwrite);
+    // Of several the first good answer counts, and without one what leaves open whether it happened.
+    const bool first = i == 0 || sent[i - 1] != sent[i];
+    if (!first && (result.status.ok() || !(etag.ok() || MayHaveHappened(etag.status().code())))) continue;
     result.status = etag.status();
     if (etag.ok()) result.etag = std::move(etag).value();
     result.start_ns = answers[i].start_ns;

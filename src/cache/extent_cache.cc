@@ -354,6 +354,10 @@ Status ExtentCache::Clear() {
   return state_->disk != nullptr ? state_->disk->Clear() : Status::Ok();
 }
 
+void ExtentCache::KeepInRam(const Extent& extent, const PinnedBlock& block) {
+  state_->ram->Insert(state_->KeyOf(extent), block);
+}
+
 FetchCounts ExtentCache::Totals() const {
   std::lock_guard lock(state_->totals_mutex);
   return state_->totals;

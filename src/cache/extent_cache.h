@@ -87,6 +87,8 @@ class ExtentCache {
 
   // Puts an extent that was read and checked by other means into the disk cache, where Fetch finds it.
   void KeepOnDisk(const Extent& extent, const PinnedBlock& block);
+  // The same for RAM.
+  void KeepInRam(const Extent& extent, const PinnedBlock& block);
 
   // Empties both caches. What calls fetch that began before does not go into them. An error is the disk's: files may be
   // left.

@@ -5,13 +5,13 @@
 
 namespace isotherm {
 
-bool Background::Start(std::function<void(const Context&)> task) {
+bool Background::StartOn(Executor& executor, std::function<void(const Context&)> task) {
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return false;
     ++running_;
   }
-  env_->executor->Schedule([this, task = std::move(task)] {
+  executor.Schedule([this, task = std::move(task)] {
     Context context;
     context.cancel = &cancel_;
     task(context);

@@ -38,7 +38,7 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
       compactions_(path_->env),
       background_(path_->env),
       recent_(options.recent_bytes),
-      log_(path_->store, path_->env, path_->branch_prefix),
+      log_(path_->store, path_->env, path_->branch_prefix, options.put_copies),
       snapshot_(std::move(snapshot)),
       active_(NewBuffer()),
       newest_at_ns_(path_->env->clock->NowNs()) {

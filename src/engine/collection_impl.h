@@ -128,10 +128,12 @@ class CollectionImpl : public Collection {
   Result<SwapResult> TrySwap(const Snapshot& base, CommitPlan plan, std::string_view cause, const Context& context);
   // What of the deletions is too much for the head goes into an object of their own.
   Result<std::optional<NewObject>> PlaceDeletions(const Snapshot& base, const DeletionMap& deletions, Head& next);
-  Status PutObjects(std::span<const NewObject> objects, const Context& context);
+  Status PutObjects(std::span<const NewObject> objects, uint32_t copies, const Context& context);
   void ForgetPrepared(const Context& context);
   Status AfterSwap(SwapResult swap, bool of_changes, const Context& context, bool* landed);
   Status Adopt(LoadedHead head, bool committed, const Context& context);
+  Status AdoptOwn(LoadedHead head, bool of_changes, const Context& context);
+  void KeepNewBlocks();
   void Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version);
   Status OtherWasFaster() const;
   void CountWritten(const OperationRecord& operation, uint64_t head_bytes);
@@ -243,9 +245,11 @@ class CollectionImpl : public Collection {
     std::vector<SegmentInfo> segments;
     size_t rows = 0;
     uint64_t gc_epoch = 0;
+    std::shared_ptr<CodeBlocks> blocks;
   };
   std::optional<PreparedSegments> prepared_;
   std::shared_ptr<const RecentRows> new_recent_;  // of the segment in hand; may be null
+  std::shared_ptr<CodeBlocks> new_blocks_;        // the same
   PlaceCache places_;                             // of committing_'s keys
   std::vector<std::string> new_objects_;          // written for the swap in hand, not in any head yet
   bool uncertain_ = false;                        // the outcome of the last swap is open

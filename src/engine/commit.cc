@@ -253,12 +253,14 @@ Status CollectionImpl::AfterSwap(SwapResult swap, bool of_changes, const Context
     observer_.Landed(swap.head.head);
     CountWritten(swap.head.head.operation, swap.head.bytes);
     prepared_.reset();
-    return Adopt(std::move(swap.head), of_changes, context);
+    return AdoptOwn(std::move(swap.head), of_changes, context);
   }
   if (swap.outcome == SwapOutcome::kFenced) {
     prepared_.reset();
     observer_.Fenced(swap.head.head.version);
-    RETURN_IF_ERROR(Adopt(std::move(swap.head), false, context));
+    // Whoever committed is to know it also when the newest version can't be read now: the next commit reads it.
+    Status adopted = Adopt(std::move(swap.head), false, context);
+    (void)adopted;
     return Status::Fenced(
         "whether the commit happened can't be told any more: it was not settled within an hour, and another writer "
         "took over this one's place in the head. The changes are still pending: an insert says kAlreadyExists if it "
@@ -298,12 +300,34 @@ Status CollectionImpl::Adopt(LoadedHead head, bool committed, const Context& con
   return Status::Ok();
 }
 
+// The same of a version of this handle's own: it is committed, whether it can be read now or not.
+Status CollectionImpl::AdoptOwn(LoadedHead head, bool of_changes, const Context& context) {
+  const uint64_t version = head.head.version;
+  Status adopted = Adopt(std::move(head), of_changes, context);
+  if (adopted.ok()) return adopted;
+  if (of_changes) Publish(nullptr, version);
+  return Status::Unknown("version " + std::to_string(version) + " was committed, but the newest one can't be read (" +
+                         adopted.ToString() + "); call Refresh to read it");
+}
+
+// What searches look for from now on in segments whose rows are not in RAM, or not any more.
+void CollectionImpl::KeepNewBlocks() {
+  if (new_recent_ == nullptr) {
+    if (new_blocks_ != nullptr) new_blocks_->MoveInto(*path_->extents, path_->ram->clears());
+    return;
+  }
+  for (const auto& rows : recent_.PushedOutBy(new_recent_)) {
+    rows->blocks->MoveInto(*path_->extents, path_->ram->clears());
+  }
+}
+
 // What is searched never goes back to an older version. `committed_version`: has what was committing; 0: none has.
 void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, uint64_t committed_version) {
   // Freed when nobody is held up by it any more.
   RecentSegments::Forgotten pushed_out;
   RecentSegments::Forgotten replaced;
   std::shared_ptr<WriteBuffer> committed;
+  if (committed_version != 0) KeepNewBlocks();
   std::unique_lock state(state_mutex_);
   const Nonce erasure = snapshot_->head.erasure.id;
   if (next != nullptr && next->head.version > snapshot_->head.version) snapshot_.swap(next);

@@ -22,11 +22,13 @@ bool MayHaveHappened(StatusCode code) {
 
 }  // namespace
 
-CommitLog::CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix)
+CommitLog::CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix,
+                     uint32_t copies)
     : store_(std::move(store)),
       env_(std::move(env)),
       head_name_(std::string(branch_prefix) + kHeadObject),
-      writer_(MakeNonce(*env_->random)) {}
+      writer_(MakeNonce(*env_->random)),
+      copies_(copies) {}
 
 Result<LoadedHead> CommitLog::Load(const Context& context) const {
   ReadRequest request{head_name_, {}, {}};
@@ -85,8 +87,10 @@ SwapResult CommitLog::Swap(const LoadedHead& base, Head next, const Context& con
 Result<LoadedHead> CommitLog::Attempt(const Context& context) {
   next_.write = MakeNonce(*env_->random);
   std::string bytes = EncodeHead(next_);
-  ASSIGN_OR_RETURN(std::string etag, store_->Put(context, head_name_, bytes, PutCondition::IfMatch(base_etag_)));
-  return LoadedHead{next_, std::move(etag), bytes.size()};
+  const PutRequest request{head_name_, bytes, copies_, PutCondition::IfMatch(base_etag_)};
+  PutResult put = std::move(store_->PutAll(context, {&request, 1})[0]);
+  RETURN_IF_ERROR(put.status);
+  return LoadedHead{next_, std::move(put.etag), bytes.size()};
 }
 
 SwapResult CommitLog::Landed(LoadedHead found) {

@@ -48,7 +48,9 @@ struct SwapResult {
 class CommitLog {
  public:
   // `branch_prefix`: see object_names.h.
-  CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix = {});
+  // `copies`: of each swap; see PutRequest.
+  CommitLog(std::shared_ptr<BlobStore> store, std::shared_ptr<Environment> env, std::string_view branch_prefix = {},
+            uint32_t copies = 1);
 
   const Nonce& writer() const { return writer_; }
   Result<LoadedHead> Load(const Context& context) const;
@@ -77,6 +79,7 @@ class CommitLog {
   const std::shared_ptr<Environment> env_;
   const std::string head_name_;
   const Nonce writer_;
+  const uint32_t copies_;
   uint64_t sequence_ = 0;  // of the last commit that landed
   // The swap in hand, until it is known to have landed or to be lost.
   Head next_;

@@ -49,9 +49,9 @@ std::vector<size_t> CutIntoPieces(std::span<const std::shared_ptr<const Row>> ro
 
 }  // namespace
 
-Status CollectionImpl::PutObjects(std::span<const NewObject> objects, const Context& context) {
+Status CollectionImpl::PutObjects(std::span<const NewObject> objects, uint32_t copies, const Context& context) {
   std::vector<PutRequest> requests;
-  for (const NewObject& object : objects) requests.push_back({object.name, object.bytes});
+  for (const NewObject& object : objects) requests.push_back({object.name, object.bytes, copies});
   if (requests.empty()) return Status::Ok();
   for (const PutResult& result : path_->store->PutAll(context, requests)) {
     RETURN_IF_ERROR(WithoutOutcome(result.status));
@@ -109,7 +109,7 @@ Status CollectionImpl::Archive(const Snapshot& base, const Context& context) {
   const std::optional<NewObject> object = ArchiveOf(base);
   if (!object) return Status::Ok();
   const std::string what = "keeping version " + std::to_string(base.head.version);
-  RETURN_IF_ERROR(PutObjects({&*object, 1}, context).WithContext(what));
+  RETURN_IF_ERROR(PutObjects({&*object, 1}, 1, context).WithContext(what));
   archived_version_ = base.head.version;
   return Status::Ok();
 }
@@ -121,20 +121,23 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
                                                            const Context& context) {
   if (prepared_ && !plan.with_inline_rows && (prepared_->gc_epoch == base.head.gc_epoch || Planted(Bug::kOldEpoch)) &&
       prepared_->rows == plan.segment_rows.size()) {
+    new_blocks_ = prepared_->blocks;
     return prepared_->segments;
   }
+  new_blocks_ = std::make_shared<CodeBlocks>(path_->ram->clears(), options_.memory.get());
   std::vector<const Row*> rows;
   for (const auto& row : plan.segment_rows) rows.push_back(row.get());
   const std::vector<size_t> ends = CutIntoPieces(plan.segment_rows);
   std::vector<SegmentInfo> segments(ends.size());
   for (size_t first = 0; first < ends.size(); first += at_once) {
-    RETURN_IF_ERROR(PutObjects(last, context));
+    RETURN_IF_ERROR(PutObjects(last, options_.put_copies, context));
     last.clear();
     last.resize(std::min(at_once, ends.size() - first));
     std::vector<Status> encoded(last.size());
     for (NewObject& object : last) object.name = NewObjectName("segment", base.head.gc_epoch, *path_->env->random);
     path_->env->executor->ParallelFor(last.size(), [&](size_t i) {
       const size_t begin = first + i == 0 ? 0 : ends[first + i - 1];
+      last[i].bytes.reserve(StoredBytes(std::span(plan.segment_rows).subspan(begin, ends[first + i] - begin)));
       auto written =
           WriteFlatSegment(base.head.schema, last[i].name, std::span(rows).subspan(begin, ends[first + i] - begin),
                            [&](std::string_view bytes) {
@@ -147,6 +150,7 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
     for (const Status& status : encoded) RETURN_IF_ERROR(status);
     for (size_t i = 0; i < last.size(); ++i) {
       keys_.Remember(segments[first + i], last[i].bytes);
+      new_blocks_->Add(segments[first + i], last[i].bytes);
       if (plan.with_inline_rows) new_objects_.push_back(last[i].name);
     }
   }
@@ -158,6 +162,7 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
   Head& next = plan.next;
   std::vector<NewObject> objects;
   new_recent_ = nullptr;
+  new_blocks_ = nullptr;
   MemoryReservation memory;
   std::optional<PreparedSegments> written;
   if (!plan.segment_rows.empty()) {
@@ -168,13 +173,13 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
     if (reserved.ok()) memory = std::move(reserved).value();
     ASSIGN_OR_RETURN(std::vector<SegmentInfo> segments, WriteRows(base, plan, objects, at_once, context));
     if (!objects.empty() && !plan.with_inline_rows) {
-      written = PreparedSegments{segments, plan.segment_rows.size(), base.head.gc_epoch};
+      written = PreparedSegments{segments, plan.segment_rows.size(), base.head.gc_epoch, new_blocks_};
       for (SegmentInfo& segment : written->segments) {
         if (Planted(Bug::kUploadOrder)) segment.version = base.head.version + 1;
       }
     }
     if (committing_ != nullptr && !plan.with_inline_rows) {
-      new_recent_ = MakeRecentRows(segments, committing_->rows(), plan.segment_rows, plan.segment_soft);
+      new_recent_ = MakeRecentRows(segments, committing_->rows(), new_blocks_, plan.segment_rows, plan.segment_soft);
     }
     size_t first = 0;
     for (SegmentInfo& segment : segments) {
@@ -193,7 +198,7 @@ Status CollectionImpl::WriteObjects(const Snapshot& base, CommitPlan& plan, cons
   if (deletions) objects.push_back(std::move(*deletions));
   std::optional<NewObject> archive = ArchiveOf(base);
   if (archive) objects.push_back(std::move(*archive));
-  Status put = PutObjects(objects, context);
+  Status put = PutObjects(objects, options_.put_copies, context);
   // Segments are used for another base only when they are there.
   if (written) {
     prepared_ = std::move(written);

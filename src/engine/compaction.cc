@@ -107,7 +107,7 @@ Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context
     DeletionMap deletions = base->KnownDeletions()->now;
     RETURN_IF_ERROR(change(*base, next, deletions));
     ASSIGN_OR_RETURN(std::optional<NewObject> object, PlaceDeletions(*base, deletions, next));
-    if (object) RETURN_IF_ERROR(PutObjects({&*object, 1}, context));
+    if (object) RETURN_IF_ERROR(PutObjects({&*object, 1}, 1, context));
     RETURN_IF_ERROR(Archive(*base, context));
     SwapResult swap = log_.Swap({base->head, base->etag, base->head_bytes}, std::move(next), context);
     RETURN_IF_ERROR(AfterSwap(std::move(swap), false, context, landed));
@@ -157,7 +157,8 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   if (!registered) return Status::Ok();
   *done = true;
   auto environment = std::make_shared<Environment>(*path_->env);
-  environment->executor = std::make_shared<BuildExecutor>(path_->env->executor, request.width, context.cancel);
+  const auto& threads = request.yields ? path_->env->BackgroundExecutor() : path_->env->executor;
+  environment->executor = std::make_shared<BuildExecutor>(threads, request.width, context.cancel);
   const CompactionResources resources{environment, memory_bytes, SpillDirectory(options_)};
   const CompactionBuild build{registered->build.id, registered->build.gc_epoch, registered->record};
   // What was freed before is room for the build, too.
@@ -360,7 +361,7 @@ void CollectionImpl::CompactWhenDue() {
   if (BuildUnderWay(now->head, path_->env->clock->WallMs())) return;
   std::shared_ptr<const CancelToken> cancel = compactions_.TryBegin();
   if (cancel == nullptr) return;
-  if (!background_.Start([this, cancel](const Context&) { CompactInBackground(cancel); })) {
+  if (!background_.StartLong([this, cancel](const Context&) { CompactInBackground(cancel); })) {
     compactions_.End(Status::Closed("the collection was closed"));
   }
 }

@@ -30,7 +30,7 @@ void CollectionImpl::LinkWhenDue() {
     if (closed_ || linkers_ >= std::max<size_t>(1, path_->env->executor->Concurrency() / 2)) return;
     ++linkers_;
   }
-  if (background_.Start([this](const Context& context) { LinkInBackground(context); })) return;
+  if (background_.StartLong([this](const Context& context) { LinkInBackground(context); })) return;
   std::unique_lock state(state_mutex_);
   --linkers_;
 }

@@ -107,6 +107,8 @@ Result<std::unique_ptr<ReadPath>> MakeReadPath(std::shared_ptr<BlobStore> store,
   return path;
 }
 
+constexpr uint32_t kMostPutCopies = 3;
+
 }  // namespace
 
 Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const Options& options,
@@ -116,6 +118,9 @@ Result<std::unique_ptr<Collection>> Open(std::shared_ptr<BlobStore> store, const
     return Status::InvalidArgument("a graph of " + std::to_string(options.graph_m) + " links and ef_construction " +
                                    std::to_string(options.graph_ef_construction) +
                                    "; 2 to 512 links, or 0 for no graph, and at least 1 are wanted");
+  }
+  if (options.put_copies < 1 || options.put_copies > kMostPutCopies) {
+    return Status::InvalidArgument("put_copies is " + std::to_string(options.put_copies) + "; 1 to 3 are allowed");
   }
   if (options.create) {
     RETURN_IF_ERROR(CheckCreate(*options.create));

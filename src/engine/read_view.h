@@ -35,12 +35,14 @@ struct ReadView {
     }
     return false;
   }
-  // Whether a segment of the snapshot is searched in RAM.
-  bool IsInRam(uint32_t segment) const {
-    return std::any_of(recent.begin(), recent.end(), [&](const RecentView& of) {
-      return std::find(of.segments.begin(), of.segments.end(), segment) != of.segments.end();
-    });
+  // What RAM has of a segment of the snapshot. Null: nothing.
+  const RecentView* RecentOf(uint32_t segment) const {
+    for (const RecentView& of : recent) {
+      if (std::find(of.segments.begin(), of.segments.end(), segment) != of.segments.end()) return &of;
+    }
+    return nullptr;
   }
+  bool IsInRam(uint32_t segment) const { return RecentOf(segment) != nullptr; }
 };
 
 }  // namespace isotherm

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/snapshot.h"
+
 namespace isotherm {
 
 namespace {
@@ -12,7 +14,7 @@ namespace {
 constexpr uint32_t kFewestRows = 2000;
 
 uint64_t BytesOf(const RecentRows& recent) {
-  return recent.rows->bytes() + recent.places.size() * sizeof(RecentRows::Place);
+  return recent.rows->bytes() + recent.places.size() * sizeof(RecentRows::Place) + recent.blocks->bytes();
 }
 
 uint32_t Find(const Head& head, const std::string& name) {
@@ -23,7 +25,7 @@ uint32_t Find(const Head& head, const std::string& name) {
 }
 
 RecentView ViewOf(const Head& head, const std::shared_ptr<const RecentRows>& recent) {
-  RecentView view{recent, {}};
+  RecentView view{recent, {}, false};
   for (const std::string& name : recent->segments) view.segments.push_back(Find(head, name));
   return view;
 }
@@ -34,8 +36,35 @@ bool IsGone(const RecentView& view) {
 
 }  // namespace
 
+void CodeBlocks::Add(const SegmentInfo& segment, std::string_view bytes) {
+  uint64_t offset = segment.codes.offset;
+  for (const BlockInfo& block : segment.blocks) {
+    auto memory = ReserveMemory(budget_, MemoryUse::kMemtable, PinnedBlock::MemoryOf(block.length));
+    complete_ = complete_ && memory.ok();
+    if (!memory.ok()) return;
+    PinnedBlock kept = PinnedBlock::Copy(bytes.substr(offset, block.length));
+    kept.Charge(std::move(memory).value());
+    blocks_.push_back({{segment.name, offset, block.length, block.crc32c}, std::move(kept)});
+    offset += block.length;
+    bytes_ += block.length;
+  }
+}
+
+void CodeBlocks::MoveInto(ExtentCache& cache, uint64_t clears) const {
+  if (clears != clears_) return;
+  for (const auto& [extent, block] : blocks_) cache.KeepInRam(extent, block);
+}
+
+PinnedBlock CodeBlocks::Find(const Extent& extent) const {
+  for (const auto& [of, block] : blocks_) {
+    if (of.offset == extent.offset && of.object == extent.object) return block;
+  }
+  return {};
+}
+
 std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> segments,
                                                  std::shared_ptr<MemtableRows> rows,
+                                                 std::shared_ptr<const CodeBlocks> blocks,
                                                  std::span<const std::shared_ptr<const Row>> written,
                                                  const OrdinalSet& soft) {
   if (rows->size() < kFewestRows || written.size() < kFewestRows) return nullptr;
@@ -57,27 +86,41 @@ std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> se
   }
   if (found != place_of.size()) return nullptr;
   recent->rows = std::move(rows);
+  recent->blocks = std::move(blocks);
   return recent;
 }
 
-RecentSegments::Forgotten RecentSegments::Add(std::shared_ptr<const RecentRows> rows) {
-  Forgotten forgotten;
-  std::lock_guard lock(mutex_);
-  all_.push_back(std::move(rows));
-  uint64_t bytes = 0;
-  for (auto at = all_.rbegin(); at != all_.rend(); ++at) {
-    bytes += BytesOf(**at);
-    if (bytes <= limit_bytes_) continue;
-    forgotten.assign(all_.begin(), at.base());
-    all_.erase(all_.begin(), at.base());
-    break;
+// Under mutex_.
+RecentSegments::Forgotten RecentSegments::OldestFor(const std::shared_ptr<const RecentRows>& rows) const {
+  uint64_t bytes = BytesOf(*rows);
+  if (bytes > limit_bytes_) {
+    Forgotten all = all_;
+    all.push_back(rows);
+    return all;
   }
+  size_t kept = all_.size();
+  while (kept > 0 && bytes + BytesOf(*all_[kept - 1]) <= limit_bytes_) bytes += BytesOf(*all_[--kept]);
+  return {all_.begin(), all_.begin() + static_cast<ptrdiff_t>(kept)};
+}
+
+RecentSegments::Forgotten RecentSegments::PushedOutBy(const std::shared_ptr<const RecentRows>& rows) const {
+  std::lock_guard lock(mutex_);
+  return OldestFor(rows);
+}
+
+RecentSegments::Forgotten RecentSegments::Add(std::shared_ptr<const RecentRows> rows) {
+  std::lock_guard lock(mutex_);
+  ForgetViews();
+  Forgotten forgotten = OldestFor(rows);
+  all_.push_back(std::move(rows));
+  all_.erase(all_.begin(), all_.begin() + static_cast<ptrdiff_t>(forgotten.size()));
   return forgotten;
 }
 
 RecentSegments::Forgotten RecentSegments::KeepOf(const Head& head) {
   Forgotten forgotten;
   std::lock_guard lock(mutex_);
+  ForgetViews();
   std::erase_if(all_, [&](auto& rows) {
     if (!IsGone(ViewOf(head, rows))) return false;
     forgotten.push_back(std::move(rows));
@@ -93,6 +136,7 @@ uint64_t RecentSegments::Free(uint64_t wanted) {
     {
       std::lock_guard lock(mutex_);
       if (all_.empty()) break;
+      ForgetViews();
       oldest = std::move(all_.front());
       all_.erase(all_.begin());
     }
@@ -103,13 +147,24 @@ uint64_t RecentSegments::Free(uint64_t wanted) {
 }
 
 std::vector<RecentView> RecentSegments::Of(const Head& head) const {
-  std::vector<RecentView> of;
   std::lock_guard lock(mutex_);
-  for (const auto& rows : all_) {
-    of.push_back(ViewOf(head, rows));
-    if (IsGone(of.back())) of.pop_back();
+  if (views_of_ != head.write) {
+    ForgetViews();
+    for (const auto& rows : all_) {
+      views_.push_back(ViewOf(head, rows));
+      if (IsGone(views_.back())) views_.pop_back();
+    }
+    views_of_ = head.write;
   }
+  std::vector<RecentView> of = views_;
+  for (RecentView& view : of) view.by_codes = view.recent->AreSearchedByCodes();
   return of;
+}
+
+// Under mutex_.
+void RecentSegments::ForgetViews() const {
+  views_.clear();
+  views_of_.reset();
 }
 
 std::vector<std::shared_ptr<const RecentRows>> RecentSegments::All() const {

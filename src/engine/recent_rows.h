@@ -4,15 +4,44 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/sync.h"
+#include "cache/block_cache.h"
+#include "cache/extent_cache.h"
 #include "engine/head.h"
 #include "engine/memtable_rows.h"
 
 namespace isotherm {
+
+// What searches read of segments that were just written: they go into the cache when the rows themselves are not in
+// RAM, or no longer. Put there at once they would be gone before anybody asked for them.
+class CodeBlocks {
+ public:
+  // `clears`: of the cache, before anything was written. `budget` may be null.
+  CodeBlocks(uint64_t clears, MemoryBudget* budget) : clears_(clears), budget_(budget) {}
+
+  // `bytes` are the whole of the segment. What finds no room in the budget is left out.
+  void Add(const SegmentInfo& segment, std::string_view bytes);
+  // `clears`: by now.
+  void MoveInto(ExtentCache& cache, uint64_t clears) const;
+  // Invalid when it was left out.
+  PinnedBlock Find(const Extent& extent) const;
+  bool complete() const { return complete_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  const uint64_t clears_;
+  MemoryBudget* const budget_;
+  std::vector<std::pair<Extent, PinnedBlock>> blocks_;
+  uint64_t bytes_ = 0;
+  bool complete_ = true;
+};
 
 // The rows of one commit.
 struct RecentRows {
@@ -23,12 +52,17 @@ struct RecentRows {
   std::vector<std::string> segments;  // flat ones, by name
   std::shared_ptr<MemtableRows> rows;
   std::vector<Place> places;  // by slot
+  std::shared_ptr<const CodeBlocks> blocks;
+
+  // As long as most rows are not in the graph: a code is a quarter of a row.
+  bool AreSearchedByCodes() const { return blocks->complete() && rows->unlinked() > rows->size() / 2; }
 };
 
 // Null when not all rows of the segments are among `rows`, or they are too few to be worth it. `written`: those of all
 // segments, in order; `soft` are the indexes of those that no search finds.
 std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> segments,
                                                  std::shared_ptr<MemtableRows> rows,
+                                                 std::shared_ptr<const CodeBlocks> blocks,
                                                  std::span<const std::shared_ptr<const Row>> written,
                                                  const OrdinalSet& soft);
 
@@ -36,6 +70,7 @@ std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> se
 struct RecentView {
   std::shared_ptr<const RecentRows> recent;
   std::vector<uint32_t> segments;  // indexes into the head's; kNoSlot: not there any more
+  bool by_codes = false;           // searched as segments are, from `recent->blocks`, where no row is wanted whole
 };
 
 // Thread-safe.
@@ -44,7 +79,9 @@ class RecentSegments {
   explicit RecentSegments(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
   using Forgotten = std::vector<std::shared_ptr<const RecentRows>>;
-  // The oldest make room for it: they are returned, since freeing them takes a while.
+  // Those that are to go when it is added: the oldest, and it itself when it has no room either.
+  Forgotten PushedOutBy(const std::shared_ptr<const RecentRows>& rows) const;
+  // Returns them, since freeing them takes a while.
   [[nodiscard]] Forgotten Add(std::shared_ptr<const RecentRows> rows);
   // Forgets those of which the head has nothing, and returns them.
   [[nodiscard]] Forgotten KeepOf(const Head& head);
@@ -55,9 +92,15 @@ class RecentSegments {
   std::vector<std::shared_ptr<const RecentRows>> All() const;
 
  private:
+  void ForgetViews() const;
+  Forgotten OldestFor(const std::shared_ptr<const RecentRows>& rows) const;
+
   const uint64_t limit_bytes_;
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<const RecentRows>> all_;
+  // As the last head that was asked about has them; every search asks.
+  mutable std::vector<RecentView> views_;
+  mutable std::optional<Nonce> views_of_;
 };
 
 }  // namespace isotherm

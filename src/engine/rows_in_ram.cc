@@ -27,11 +27,13 @@ class RowsInRam::Seen : public SlotFilter {
   const Source& source_;
 };
 
-RowsInRam::RowsInRam(const ReadView& view, const Liveness* liveness) : view_(view) {
+RowsInRam::RowsInRam(const ReadView& view, const Liveness* liveness, bool exact, bool by_codes)
+    : view_(view), exact_(exact) {
   for (size_t b = 0; b < view.buffers.size(); ++b) {
     sources_.push_back({view.buffers[b]->rows().get(), b});
   }
   for (const RecentView& of : view.recent) {
+    if (of.by_codes && by_codes) continue;
     Source& source = sources_.emplace_back(Source{of.recent->rows.get(), view.buffers.size(), of.recent.get()});
     for (uint32_t s : of.segments) {
       source.absent.push_back(s == kNoSlot ? nullptr : &liveness->AbsentIn(view.snapshot->head.segments[s], s));
@@ -42,8 +44,7 @@ RowsInRam::RowsInRam(const ReadView& view, const Liveness* liveness) : view_(vie
   }
 }
 
-std::vector<Candidate> RowsInRam::Search(std::span<const float> query, size_t wanted, bool exact,
-                                         uint64_t* compared) const {
+std::vector<Candidate> RowsInRam::Search(std::span<const float> query, size_t wanted, uint64_t* compared) const {
   const Metric metric = view_.snapshot->head.schema.metric;
   Candidates candidates(wanted);
   const auto head = static_cast<uint32_t>(sources_.size());
@@ -52,7 +53,7 @@ std::vector<Candidate> RowsInRam::Search(std::span<const float> query, size_t wa
   }
   *compared += of_head_.size();
   for (uint32_t s = 0; s < sources_.size(); ++s) {
-    *compared += sources_[s].rows->Search(query, wanted, exact, Seen(view_, sources_[s]), s, candidates);
+    *compared += sources_[s].rows->Search(query, wanted, exact_, Seen(view_, sources_[s]), s, candidates);
   }
   return candidates.Take();
 }

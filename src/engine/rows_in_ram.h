@@ -14,12 +14,13 @@ namespace isotherm {
 // Of one view. Thread-safe.
 class RowsInRam {
  public:
-  // `liveness`: the snapshot's; it may be null when the view has no recent segments. All must outlive this.
-  RowsInRam(const ReadView& view, const Liveness* liveness);
+  // `liveness`: the snapshot's; it may be null when the view has no recent segments. All must outlive this. `by_codes`:
+  // without recent rows that the search looks for in their segments' blocks.
+  RowsInRam(const ReadView& view, const Liveness* liveness, bool exact, bool by_codes);
 
   // The `wanted` nearest rows: the true ones where `exact` or where there are few, else about so. Adds to *compared how
   // many were compared by their raw vectors.
-  std::vector<Candidate> Search(std::span<const float> query, size_t wanted, bool exact, uint64_t* compared) const;
+  std::vector<Candidate> Search(std::span<const float> query, size_t wanted, uint64_t* compared) const;
   const Row& row(const Candidate& found) const;
 
  private:
@@ -32,6 +33,7 @@ class RowsInRam {
   class Seen;
 
   const ReadView& view_;
+  const bool exact_;
   std::vector<Source> sources_;
   std::vector<const Row*> of_head_;
 };

@@ -80,7 +80,7 @@ class Round {
     } else {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
-    const RowsInRam in_ram(view_, liveness_.get());
+    const RowsInRam in_ram(view_, liveness_.get(), options_.exact, by_codes_);
     for (size_t q = 0; q < count; ++q) {
       AddRowsInRam(in_ram, q, found[q]);
       KeepNearest(found[q], wanted_);
@@ -94,7 +94,7 @@ class Round {
 
   void AddRowsInRam(const RowsInRam& rows, size_t q, std::vector<FoundRow>& found) {
     uint64_t& compared = results_[q].explain.distances_exact;
-    for (const Candidate& candidate : rows.Search(queries_[q], wanted_, options_.exact, &compared)) {
+    for (const Candidate& candidate : rows.Search(queries_[q], wanted_, &compared)) {
       const Row& row = rows.row(candidate);
       found.push_back({{row.key, candidate.distance, row.metadata, row.payload, row.vector}, {}});
     }
@@ -105,12 +105,14 @@ class Round {
     if (found.size() > keep) found.resize(keep);
   }
 
-  // Which blocks each query looks into: its cells, and all of every flat segment that is not in RAM.
+  // Which blocks each query looks into: its cells, and all of every flat segment whose rows are not searched in RAM.
   std::vector<std::vector<BlockAddress>> Plan(const std::vector<std::vector<float>>& search_queries) {
     int64_t begin = Now();
     std::vector<BlockAddress> flat;
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
-      if (snapshot_.head.segments[s].kind != SegmentKind::kFlat || view_.IsInRam(s)) continue;
+      const RecentView* recent = view_.RecentOf(s);
+      const bool by_rows = recent != nullptr && !(recent->by_codes && by_codes_);
+      if (snapshot_.head.segments[s].kind != SegmentKind::kFlat || by_rows) continue;
       for (BlockAddress& block : SegmentBlocks(snapshot_, s)) flat.push_back(std::move(block));
     }
     std::vector<std::vector<BlockAddress>> plan(queries_.size(), flat);
@@ -129,6 +131,12 @@ class Round {
     return plan;
   }
 
+  // Of rows that this handle committed a while ago.
+  PinnedBlock BlockInRam(const BlockAddress& address) const {
+    const RecentView* recent = view_.RecentOf(address.segment);
+    return recent != nullptr ? recent->recent->blocks->Find(address.extent) : PinnedBlock();
+  }
+
   // Reads each block once, however many queries want it. blocks_of[q] are indexes into blocks_.
   Result<std::vector<std::vector<uint32_t>>> ReadBlocks(const std::vector<std::vector<BlockAddress>>& plan) {
     int64_t begin = Now();
@@ -140,8 +148,8 @@ class Round {
         auto [at, fresh] =
             index.try_emplace({address.segment, address.extent.offset}, static_cast<uint32_t>(blocks_.size()));
         if (fresh) {
-          blocks_.push_back({address, {}, {}, {}});
-          extents.push_back(address.extent);
+          blocks_.push_back({address, BlockInRam(address), {}, {}});
+          if (!blocks_.back().bytes.valid()) extents.push_back(address.extent);
         }
         blocks_of[q].push_back(at->second);
       }
@@ -156,7 +164,17 @@ class Round {
       RETURN_IF_ERROR(snapshot_.SetDeletions(fetched.back().block.bytes()));
     }
     liveness_ = snapshot_.KnownDeletions();
-    for (size_t b = 0; b < blocks_.size(); ++b) Parse(std::move(fetched[b]), blocks_[b]);
+    auto next = fetched.begin();
+    for (Block& block : blocks_) {
+      if (block.bytes.valid()) {
+        ++counts.ram_hits;
+        counts.ram_bytes += block.address.extent.length;
+      } else {
+        block.status = std::move(next->status);
+        block.bytes = std::move(next++->block);
+      }
+      if (block.status.ok()) Parse(block);
+    }
     for (size_t q = 0; q < plan.size(); ++q) {
       for (uint32_t b : blocks_of[q]) {
         const Block& block = blocks_[b];
@@ -176,10 +194,7 @@ class Round {
     return blocks_of;
   }
 
-  void Parse(FetchedExtent fetched, Block& block) const {
-    block.status = std::move(fetched.status);
-    if (!block.status.ok()) return;
-    block.bytes = std::move(fetched.block);
+  void Parse(Block& block) const {
     auto view = ParseBlock(block.bytes.bytes(), block.address, schema_.block());
     block.status = view.status();
     if (view.ok()) block.view = std::move(view).value();
@@ -353,6 +368,9 @@ class Round {
   const SearchOptions& options_;
   const Context& context_;
   const bool hides_ = view_.HidesAny();
+  // A row that is wanted whole is had from RAM without a request.
+  const bool by_codes_ = !options_.exact && options_.rerank == 0 && !options_.include_metadata &&
+                         !options_.include_payload && !options_.include_vector;
   std::shared_ptr<const Liveness> liveness_;
   size_t wanted_ = 0;
   std::vector<std::span<const float>> queries_;

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#if defined(__linux__)
+#include <sys/resource.h>
+#endif
+
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <latch>
@@ -70,6 +75,19 @@ TEST(ThreadPoolTest, ScheduledTasksRunOnOtherThreads) {
   });
   ran.wait();
   EXPECT_FALSE(same_thread);
+}
+
+TEST(ThreadPoolTest, ThreadsOfTheBackgroundStandBack) {
+#if defined(__linux__)
+  std::atomic<int> nice{0};
+  {
+    ThreadPool pool(1, ThreadPriority::kBackground);
+    pool.Schedule([&] { nice = getpriority(PRIO_PROCESS, 0); });
+  }
+  EXPECT_GE(nice, std::min(19, getpriority(PRIO_PROCESS, 0) + 1));
+#else
+  GTEST_SKIP() << "threads have no priority here";
+#endif
 }
 
 TEST(ThreadPoolTest, TasksMayScheduleTasksAndLoop) {

@@ -103,6 +103,28 @@ TEST_P(BlobStoreConformance, PutAllPutsWhatItCanAndTellsOfEach) {
   EXPECT_TRUE(store_->PutAll({}, {}).empty());
 }
 
+TEST_P(BlobStoreConformance, PutAllKeepsConditionsAndSendsCopiesThatCountAsOne) {
+  auto put = [&](const PutCondition& condition, const std::string& bytes, uint32_t copies) {
+    const PutRequest requests[] = {{"copied", bytes, copies, condition}, {"beside", bytes, copies, {}}};
+    std::vector<PutResult> results = store_->PutAll({}, requests);
+    EXPECT_TRUE(results[1].status.ok()) << results[1].status;
+    EXPECT_EQ(ReadWhole("beside").data, bytes);
+    return results[0];
+  };
+  for (uint32_t copies = 1; copies <= 3; ++copies) {
+    SCOPED_TRACE(copies);
+    ASSERT_TRUE(store_->Delete({}, "copied").ok());
+    const PutResult first = put(PutCondition::IfAbsent(), "first", copies);
+    ASSERT_TRUE(first.status.ok()) << first.status;
+    EXPECT_EQ(put(PutCondition::IfAbsent(), "late", copies).status.code(), StatusCode::kConflict);
+    const PutResult second = put(PutCondition::IfMatch(first.etag), "second", copies);
+    ASSERT_TRUE(second.status.ok()) << second.status;
+    EXPECT_EQ(put(PutCondition::IfMatch(first.etag), "late", copies).status.code(), StatusCode::kConflict);
+    EXPECT_EQ(ReadWhole("copied").data, "second");
+    EXPECT_EQ(ReadWhole("copied").etag, second.etag);
+  }
+}
+
 TEST_P(BlobStoreConformance, OnePutIfAbsentOfManyWins) {
   for (int round = 0; round < GetParam().race_rounds; ++round) {
     std::string name = "race-" + std::to_string(round);

@@ -94,6 +94,26 @@ TEST_F(LatencyBlobStoreTest, ABatchTakesAsLongAsItsSlowestRequest) {
   EXPECT_NE(results[0].end_ns, results[1].end_ns);
 }
 
+TEST_F(LatencyBlobStoreTest, OfSeveralCopiesTheFirstAnswerCounts) {
+  auto median_ms = [&](uint32_t copies, size_t requests) {
+    auto store = Make({.profile = LatencyProfile::S3(), .seed = 9});
+    std::vector<int64_t> times;
+    const std::vector<PutRequest> batch(requests, {"copied", "x", copies, {}});
+    for (int i = 0; i < 4000; ++i) {
+      times.push_back(TimeNs([&] {
+        for (const PutResult& result : store->PutAll({}, batch)) EXPECT_EQ(result.requests, copies);
+      }));
+    }
+    std::nth_element(times.begin(), times.begin() + 2000, times.end());
+    return static_cast<double>(times[2000]) / kMs;
+  };
+  // What the log-normal distribution of the profile comes to: p50 of the fastest of `copies`, of the slowest of these.
+  EXPECT_NEAR(median_ms(1, 1), 100, 2);
+  EXPECT_NEAR(median_ms(2, 1), 85.5, 2);
+  EXPECT_NEAR(median_ms(1, 5), 138, 2.5);
+  EXPECT_NEAR(median_ms(2, 5), 111, 2);
+}
+
 TEST_F(LatencyBlobStoreTest, BytesFlowAtTheConnectionsRate) {
   LatencyOptions options = Fixed20();
   options.profile.mb_per_s = 100;

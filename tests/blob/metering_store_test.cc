@@ -65,6 +65,14 @@ TEST_F(MeteringBlobStoreTest, CountsRequestsAndBytesOfEveryKind) {
   EXPECT_EQ(summary.bytes_read, 8u + 2 * (1 + 8));
 }
 
+TEST_F(MeteringBlobStoreTest, EveryCopyOfAPutIsPaidFor) {
+  const PutRequest requests[] = {{"a", "12345", 2, {}}, {"b", "123", 1, {}}};
+  for (const PutResult& result : store_->PutAll(context_, requests)) ASSERT_TRUE(result.status.ok());
+  EXPECT_EQ(total_.Summary().puts(), 3u);
+  EXPECT_EQ(total_.Summary().bytes_written, 13u);
+  EXPECT_EQ(total_.Summary().waves, 1u);
+}
+
 TEST_F(MeteringBlobStoreTest, ABatchIsOneWaveAndASecondOneAnother) {
   ASSERT_TRUE(store_->Put({}, "a", "x").ok());
   total_.Reset();

@@ -100,6 +100,13 @@ class RetryBlobStoreTest : public testing::Test {
     return RetryBlobStore(scripted_, environment_, options).Put({}, "a", "b", condition).status().code();
   }
 
+  // The same by PutAll.
+  StatusCode PutAllCode(std::deque<Status> script, const PutCondition& condition, RetryOptions options = {}) {
+    scripted_->script = std::move(script);
+    const PutRequest request{"a", "b", 1, condition};
+    return RetryBlobStore(scripted_, environment_, options).PutAll({}, {&request, 1})[0].status.code();
+  }
+
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::shared_ptr<Environment> environment_ =
       std::make_shared<Environment>(Environment{clock_, std::make_shared<SeededRandom>(1), nullptr, nullptr});
@@ -234,6 +241,27 @@ TEST_F(RetryBlobStoreTest, AConflictAfterALostAnswerIsUnknown) {
     EXPECT_EQ(PutCode({kUnavailable, kConflict}, condition), StatusCode::kUnknown);
     EXPECT_EQ(PutCode({kUnavailable, kUnknown, kUnavailable, kConflict}, condition), StatusCode::kUnknown);
     EXPECT_EQ(PutCode({kUnknown}, condition), StatusCode::kOk);
+  }
+}
+
+TEST_F(RetryBlobStoreTest, AConditionalPutOfABatchIsToldOfAsOneAlone) {
+  const RetryOptions definite{.unavailable_is_definite = true};
+  const std::vector<std::deque<Status>> scripts = {{},
+                                                   {kConflict},
+                                                   {kDenied},
+                                                   {kUnknown, kConflict},
+                                                   {kUnavailable, kConflict},
+                                                   {kUnavailable, kUnavailable, kConflict},
+                                                   {kUnavailable, kUnknown, kConflict},
+                                                   {kUnknown, kUnavailable, kConflict},
+                                                   {kUnknown, kDenied},
+                                                   {kUnknown}};
+  for (const RetryOptions& options : {RetryOptions(), definite}) {
+    for (const PutCondition& condition : {PutCondition::IfAbsent(), PutCondition::IfMatch("e")}) {
+      for (size_t i = 0; i < scripts.size(); ++i) {
+        EXPECT_EQ(PutAllCode(scripts[i], condition, options), PutCode(scripts[i], condition, options)) << i;
+      }
+    }
   }
 }
 

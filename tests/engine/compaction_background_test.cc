@@ -64,6 +64,7 @@ class BackgroundCompactionTest : public testing::Test {
   void SetUp() override {
     environment_->clock = clock_;
     environment_->executor = executor_;
+    environment_->background = nullptr;
     options_.env = environment_;
     options_.background_compaction = true;
     options_.inline_bytes = 0;

@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "base/memory_budget.h"
+#include "blob/memory_store.h"
 #include "engine/memtable_rows.h"
 #include "isotherm/memory.h"
-#include "blob/memory_store.h"
 #include "tests/engine/commits.h"
 #include "tests/engine/oracle.h"
 
@@ -27,6 +27,31 @@ class Everything : public SlotFilter {
 class Even : public SlotFilter {
  public:
   bool Accepts(uint32_t slot) const override { return slot % 2 == 0; }
+};
+
+// Does what it is given when it is told to.
+class HeldExecutor : public Executor {
+ public:
+  void Schedule(std::function<void()> task) override {
+    std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  void ParallelFor(size_t n, const std::function<void(size_t)>& body) override {
+    for (size_t i = 0; i < n; ++i) body(i);
+  }
+  size_t Concurrency() const override { return 1; }
+  void RunAll() {
+    std::vector<std::function<void()>> tasks;
+    {
+      std::lock_guard lock(mutex_);
+      tasks.swap(tasks_);
+    }
+    for (const auto& task : tasks) task();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> tasks_;
 };
 
 MemtableOptions Small() {
@@ -244,6 +269,59 @@ TEST_F(RowsInRamTest, MakeRoomWhenTheBudgetNeedsIt) {
   ASSERT_TRUE(handle_->Insert(large).ok());
   EXPECT_EQ(handle_->Stats().recent_rows, 0U);
   EXPECT_EQ(Search(rows_[5].vector, true), before);
+  ExpectNearlyExact();
+}
+
+TEST_F(RowsInRamTest, AreSearchedByTheirCodesUntilTheGraphHasThem) {
+  auto environment = std::make_shared<Environment>(*Environment::Default());
+  auto background = std::make_shared<HeldExecutor>();
+  environment->background = background;
+  options_.env = environment;
+  OpenAndInsert();
+  EXPECT_TRUE(handle_->Commit().ok());
+  EXPECT_EQ(handle_->Stats().recent_rows, kRows);
+  EXPECT_EQ(handle_->Stats().unlinked_rows, kRows);
+  ExpectNearlyExact();
+  EXPECT_EQ(Search(rows_[7].vector).front(), rows_[7].key);
+  EXPECT_EQ(explain_.codes_evaluated, kRows);
+  EXPECT_EQ(explain_.distances_exact, 0U);
+  EXPECT_EQ(explain_.store.waves, 0U);
+  EXPECT_EQ(Search(rows_[7].vector, true).front(), rows_[7].key);
+  EXPECT_EQ(explain_.distances_exact, kRows);
+  EXPECT_EQ(explain_.store.waves, 0U);
+  SearchOptions whole;
+  whole.include_vector = whole.include_metadata = whole.include_payload = true;
+  whole.rerank = 20;
+  auto found = handle_->Search(rows_[7].vector, whole);
+  EXPECT_TRUE(found.ok() && found->hits.front().vector == rows_[7].vector) << found.status();
+  EXPECT_TRUE(found.ok() && found->explain.store.waves == 0);
+  EXPECT_TRUE(handle_->Delete(rows_[7].key).ok());
+  EXPECT_NE(Search(rows_[7].vector).front(), rows_[7].key);
+  EXPECT_TRUE(handle_->Commit().ok());
+  EXPECT_NE(Search(rows_[7].vector).front(), rows_[7].key);
+  background->RunAll();
+  EXPECT_EQ(handle_->Stats().unlinked_rows, 0U);
+  ExpectNearlyExact();
+  Search(rows_[8].vector);
+  EXPECT_EQ(explain_.codes_evaluated, 0U);
+  EXPECT_NE(Search(rows_[7].vector).front(), rows_[7].key);
+}
+
+TEST_F(RowsInRamTest, ThatMadeRoomForOthersAreStillSearchedWithoutARequest) {
+  options_.recent_bytes = 1;
+  OpenAndInsert();
+  ASSERT_TRUE(handle_->Commit().ok());
+  ASSERT_EQ(handle_->Stats().recent_rows, 0U);
+  Search(rows_[0].vector);
+  EXPECT_EQ(explain_.codes_evaluated, kRows);
+  EXPECT_EQ(explain_.store.waves, 0U);
+  // Too few to be kept as rows.
+  ASSERT_TRUE(handle_->InsertBatch(MakeRows(300, kDimension, 8, kRows)).ok());
+  ASSERT_TRUE(handle_->Commit().ok());
+  ASSERT_EQ(handle_->Stats().recent_rows, 0U);
+  Search(rows_[0].vector);
+  EXPECT_EQ(explain_.codes_evaluated, kRows + 300);
+  EXPECT_EQ(explain_.store.waves, 0U);
   ExpectNearlyExact();
 }
 

@@ -24,6 +24,7 @@ std::shared_ptr<Environment> IdleExecutor::Over(std::shared_ptr<IdleExecutor>& e
   auto environment = std::make_shared<Environment>(*Environment::Default());
   executor = std::make_shared<IdleExecutor>(environment->executor);
   environment->executor = executor;
+  environment->background = nullptr;
   return environment;
 }
 
