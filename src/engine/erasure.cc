@@ -87,10 +87,10 @@ Result<ErasureReport> CollectionImpl::Erasure::Run() {
       RETURN_IF_ERROR(erased.WithContext("branch '" + name + "'"));
     }
     RETURN_IF_ERROR(FindHolds());
+    if (options_.break_leases) RETURN_IF_ERROR(BreakLeases());
     RETURN_IF_ERROR(CollectGarbage());
+    // Branches are listed again after the leases: one that was in the making is held by its lease, or is there by then.
     RETURN_IF_ERROR(Mark());
-    // Before branches are listed again: one that was in the making is held by its lease, or is there by then.
-    RETURN_IF_ERROR(FindHolds());
   }
   return Status::Conflict("branches are made faster than rows can be erased from them; try again");
 }
@@ -254,18 +254,26 @@ Status CollectionImpl::Erasure::ReplaceRoutingCopy(CollectionImpl& handle, const
   return handle.PutRoutingCopy(ref, prefix, context);
 }
 
+Status CollectionImpl::Erasure::BreakLeases() {
+  for (const ErasureHold& hold : report_.holds) RETURN_IF_ERROR(own_.path_->store->Delete(context_, hold.lease));
+  return Status::Ok();
+}
+
+// A version that a vacuum spared may have lost its lease since: then once more.
 Status CollectionImpl::Erasure::CollectGarbage() {
-  if (options_.break_leases) {
-    for (const ErasureHold& hold : report_.holds) RETURN_IF_ERROR(own_.path_->store->Delete(context_, hold.lease));
-  }
   VacuumOptions vacuum;
   vacuum.keep_soft_deleted = true;
-  ASSIGN_OR_RETURN(VacuumReport removed, own_.Vacuum(vacuum, context_));
-  report_.versions_removed += removed.versions_removed;
-  report_.bytes_removed += removed.bytes_removed;
-  report_.objects_removed.insert(report_.objects_removed.end(), removed.objects_removed.begin(),
-                                 removed.objects_removed.end());
-  return Status::Ok();
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    ASSIGN_OR_RETURN(VacuumReport removed, own_.Vacuum(vacuum, context_));
+    report_.versions_removed += removed.versions_removed;
+    report_.bytes_removed += removed.bytes_removed;
+    report_.objects_removed.insert(report_.objects_removed.end(), removed.objects_removed.begin(),
+                                   removed.objects_removed.end());
+    bool garbage = false;
+    RETURN_IF_ERROR(FindLeft(&garbage));
+    if (!garbage) return Status::Ok();
+  }
+  return Status::Conflict("leases came and went all the time; try again");
 }
 
 // After the objects are gone: nothing that was erased comes into a cache any more.

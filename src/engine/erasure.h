@@ -44,6 +44,7 @@ class CollectionImpl::Erasure {
   Status RewriteSegments(CollectionImpl& handle, Branch& branch);
   Status EndVersions(CollectionImpl& handle, Branch& branch, bool* clean);
   static Status ReplaceRoutingCopy(CollectionImpl& handle, const Context& context);
+  Status BreakLeases();
   Status CollectGarbage();
   Status Mark();
   bool IsClean(const Head& head, const DeletionMap& deletions, const Branch& branch) const;
@@ -54,6 +55,8 @@ class CollectionImpl::Erasure {
   // The newest of the archived versions from `from` to before `to` that holds some; 0: none does. Counts them.
   Result<uint64_t> NewestHolding(const std::string& name, Branch& branch, uint64_t from, uint64_t to);
   Status FindHolds();
+  // The same of what a vacuum has left. *garbage: a version that it spared is leased no more.
+  Status FindLeft(bool* garbage);
   Status ForeseeBranch(const std::string& name, const Head& head);
   // All branches at first, and then those that were made meanwhile.
   Result<std::vector<std::string>> Unmarked();

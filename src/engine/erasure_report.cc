@@ -62,6 +62,34 @@ Status CollectionImpl::Erasure::FindHolds() {
   return Status::Ok();
 }
 
+Status CollectionImpl::Erasure::FindLeft(bool* garbage) {
+  report_.holds.clear();
+  BlobStore& store = *own_.path_->store;
+  const int64_t now_ms = own_.path_->env->clock->WallMs();
+  std::map<std::string, std::vector<VersionName>> left;
+  for (const auto& [name, branch] : branches_) {
+    auto head = CommitLog(own_.path_->store, own_.path_->env, BranchPrefix(name)).Load(context_);
+    if (head.status().code() == StatusCode::kNotFound && name != own_.branch_) continue;
+    RETURN_IF_ERROR(head.status());
+    ASSIGN_OR_RETURN(left[name], ListVersions(store, BranchPrefix(name), context_));
+    std::erase_if(left[name], [&](const VersionName& one) { return one.version >= head->head.oldest_version; });
+  }
+  ASSIGN_OR_RETURN(auto leases, ListLeases(store, context_));
+  for (const auto& [name, versions] : left) {
+    for (const VersionName& version : versions) {
+      bool leased = false;
+      for (const auto& [object, lease] : leases) {
+        if (lease.branch != name || lease.version != version.version || lease.held_until_ms() < now_ms) continue;
+        leased = true;
+        ASSIGN_OR_RETURN(const bool holds, Holds(name, branches_[name], version));
+        if (holds) report_.holds.push_back({object, name, version.version, lease.held_until_ms()});
+      }
+      *garbage = *garbage || !leased;
+    }
+  }
+  return Status::Ok();
+}
+
 Result<std::vector<std::string>> CollectionImpl::Erasure::Unmarked() {
   std::vector<std::string> unmarked;
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(*own_.path_->store, context_));
