@@ -261,7 +261,7 @@ Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Re
     status = PublishCompaction(registered, *compacted, &published, context);
     if (published) {
       for (const SegmentInfo& segment : compacted->segments) std::erase(own, segment.name);
-      RemoveObjects(own, cleaning);
+      RemoveObjects(own, context);
       return status;
     }
     // What may become the head: its objects stay.
