@@ -8,12 +8,6 @@
 
 namespace isotherm {
 
-namespace {
-
-constexpr int64_t kCleaningNs = 5'000'000'000;
-
-}  // namespace
-
 // Whoever wants a version to stay writes a lease first and then reads the head: if a vacuum begins later, it sees the
 // lease, and if it began before, the head tells. It may tell of a vacuum that spared the version for the sake of the
 // lease that is to be replaced. As long as that one is there, every vacuum that looked at leases before there was the
@@ -47,12 +41,9 @@ Status CollectionImpl::CheckLeased(const std::string& branch, uint64_t version, 
                           std::to_string(head->oldest_version));
 }
 
-// Also when the caller gave up. If this fails, it lapses.
+// Also when the caller gave up: as long as the store tries. If this fails, it lapses.
 void CollectionImpl::RemoveLease(const std::string& name) {
-  if (name.empty()) return;
-  Context cleaning;
-  cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
-  RemoveObjects({name}, cleaning);
+  if (!name.empty()) RemoveObjects({name}, {});
 }
 
 Status CollectionImpl::BeginLease(const Context& context) {
