@@ -158,7 +158,9 @@ bool Call::IsExplained(StatusCode code) const {
   bool store_failed = session_.store().failures() != session_.failures_before_;
   bool damaged = session_.store().damaged_reads() != session_.damaged_reads_before_;
   const bool gone = session_.line().gone || session_.line().unchecked;
-  const bool leased = session_.is_open() && session_.handle().leased && !session_.handle().lost_lease;
+  // Close gives the lease back, also under the feet of calls that are under way.
+  const bool leased =
+      session_.is_open() && !session_.closing && session_.handle().leased && !session_.handle().lost_lease;
   switch (code) {
     case StatusCode::kOk: return true;
     case StatusCode::kUnavailable: return store_failed;
