@@ -47,9 +47,9 @@ struct SearchOptions {
   bool include_metadata = false;  // all of it; without, the filter columns alone
   bool include_payload = false;
   bool include_vector = false;
-  // Answers also where parts of segments can't be read, and SearchResult::missing names them: damaged or lost objects, a
-  // store that does not answer for them. Without, the first of them fails the search. What tells which rows are deleted
-  // must be readable either way.
+  // Answers also where parts of segments can't be read, and SearchResult::missing names them: damaged or lost objects,
+  // a store that does not answer for them. Without, the first of them fails the search. What tells which rows are
+  // deleted must be readable either way.
   bool partial = false;
   Consistency consistency{};
 };

@@ -144,18 +144,27 @@ Result<Lease> DecodeLease(std::string_view bytes) {
   return lease;
 }
 
+// One that is gone when it is read may have been renewed, by another one that the list did not have yet: then they are
+// listed again, and those are read that are new.
 Result<std::map<std::string, Lease>> ListLeases(BlobStore& store, const Context& context) {
-  ASSIGN_OR_RETURN(std::vector<ListEntry> entries, ListObjects(store, kLeasePrefix, context));
-  std::map<std::string, Lease> leases;
-  for (const ListEntry& entry : entries) {
-    auto bytes = ReadWhole(store, entry.name, context);
-    if (!bytes.ok() && bytes.status().code() != StatusCode::kNotFound) return bytes.status();
-    if (!bytes.ok()) continue;
-    auto lease = DecodeLease(*bytes);
-    RETURN_IF_ERROR(lease.status().WithContext(entry.name));
-    leases.emplace(entry.name, std::move(lease).value());
+  std::map<std::string, Lease> known;
+  while (true) {
+    ASSIGN_OR_RETURN(std::vector<ListEntry> entries, ListObjects(store, kLeasePrefix, context));
+    std::map<std::string, Lease> leases;
+    for (const ListEntry& entry : entries) {
+      auto found = known.find(entry.name);
+      if (found == known.end()) {
+        auto bytes = ReadWhole(store, entry.name, context);
+        if (!bytes.ok() && bytes.status().code() != StatusCode::kNotFound) return bytes.status();
+        if (!bytes.ok()) continue;
+        auto lease = DecodeLease(*bytes);
+        RETURN_IF_ERROR(lease.status().WithContext(entry.name));
+        found = known.emplace(entry.name, std::move(lease).value()).first;
+      }
+      leases.insert(*found);
+    }
+    if (leases.size() == entries.size()) return leases;
   }
-  return leases;
 }
 
 void AddBuildRecords(const Head& head, std::set<std::string>& names) {

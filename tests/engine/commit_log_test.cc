@@ -396,6 +396,33 @@ TEST_F(SlotTest, ACommitLeftOpenUntilItsSlotIsGoneIsFencedAndHarmsNothing) {
   }
 }
 
+// Else the caller took it for one that certainly did not happen, and it would be committed once more.
+TEST_F(SlotTest, ACommitIsFencedAlsoWhenTheNewestVersionCannotBeRead) {
+  ASSERT_TRUE(writer_->Upsert(NumberedRow(0)).ok());
+  LoseHeadPutAndGoDown(FaultKind::kLoseAnswer);
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+  clock_->AdvanceWallMs(kHourMs + 1);
+  auto other = Other();
+  ASSERT_TRUE(other->Delete(uint64_t{0}).ok());
+  CommitOne(*other, 1);
+  CompactOptions cells;
+  cells.min_rows_for_cells = 1;
+  cells.cells = 1;
+  ASSERT_TRUE(other->Compact(cells).ok());
+  int heads_read = 0;
+  faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+    // The first one tells what became of the commit.
+    bool fails = kind == RequestKind::kGet && (name != kHeadObject || heads_read++ > 0);
+    return fails ? Fault{FaultKind::kFail} : Fault{};
+  });
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kFenced);
+  EXPECT_GT(heads_read, 1);
+  StoreIsUp();
+  ASSERT_TRUE(writer_->DiscardPending().ok());
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 1));
+  ExpectClean(*writer_);
+}
+
 TEST_F(SlotTest, WithinTheHourALostSwapIsKnownToBeLost) {
   ASSERT_TRUE(writer_->Insert(NumberedRow(0)).ok());
   LoseHeadPutAndGoDown(FaultKind::kLate);

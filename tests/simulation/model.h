@@ -73,7 +73,6 @@ class Model {
     Moment moment;
     std::vector<ChangePtr> accepted;  // of all lanes
     std::vector<ChangePtr> landed;    // of them, in a version already
-    bool was_uncertain = false;
     bool was_open = false;  // uncertain or unsettled
     uint64_t number = 0;    // of the handle's
     bool alone = true;      // no other one was under way

@@ -311,7 +311,6 @@ Model::Commitment Model::BeginCommit(Handle& handle) {
       if (change->version != 0) begin.landed.push_back(change);
     }
   }
-  begin.was_uncertain = handle.uncertain;
   begin.was_open = handle.uncertain || handle.unsettled;
   begin.number = ++handle.commits;
   begin.alone = handle.committing++ == 0;
@@ -344,7 +343,8 @@ void Model::EndCommit(Handle& handle, const Commitment& begin, const Status& sta
       for (const ChangePtr& change : lane.Pending(Lane::Which::kBoth)) change->maybe_later = change->version != 0;
     }
   }
-  if (!definite || begin.was_uncertain || handle.commits_itself || !Alone(handle, begin)) return;
+  // One that was open before, also a compaction's, is settled first, and then the rest may fail.
+  if (!definite || begin.was_open || handle.commits_itself || !Alone(handle, begin)) return;
   for (const ChangePtr& change : begin.accepted) {
     bool before = std::find(begin.landed.begin(), begin.landed.end(), change) != begin.landed.end();
     if (change->version == 0 || before) continue;
@@ -353,7 +353,8 @@ void Model::EndCommit(Handle& handle, const Commitment& begin, const Status& sta
   }
 }
 
-// Whether every version that the handle may be at would be another one with it.
+// Whether every version that the handle may be at would be another one with it. What is done to a row that has expired
+// makes none.
 bool Model::MakesADifference(const Handle& handle, const Change& change) const {
   if (change.may_be_nothing) return false;
   const int64_t latest_ms = handle.process->WallSince(handle.opened_ns).latest_ms;
@@ -362,7 +363,7 @@ bool Model::MakesADifference(const Handle& handle, const Change& change) const {
     if (version == nullptr) continue;
     State with = *version->state;
     const bool fits = std::ranges::all_of(change.mutations, [&](const auto& m) { return Commit(m, with, latest_ms); });
-    if (fits && DifferenceOf(*version->state, with, 0, INT64_MIN).empty()) return false;
+    if (fits && DifferenceOf(*version->state, with, 0, latest_ms).empty()) return false;
   }
   return true;
 }

@@ -2,9 +2,9 @@
 #include <CLI/CLI.hpp>
 
 #include <numeric>
+#include <random>
 
 #include "base/macros.h"
-#include "base/splitmix.h"
 #include "isotherm/memory.h"
 #include "tools/commands/bench.h"
 #include "tools/commands/exit_code.h"
@@ -46,13 +46,15 @@ struct Phase {
   uint64_t bytes = 0;
 };
 
+// Its first number is another one for each seed below 2^31 - 1.
 Row RowOf(uint64_t number, uint32_t dimension) {
-  SplitMix64 random(number);
+  std::minstd_rand random(static_cast<uint32_t>(number + 1));
   char text[32];
-  std::snprintf(text, sizeof(text), "user:%016llx", static_cast<unsigned long long>(random.Next()));
+  const auto first = static_cast<unsigned>(random());
+  std::snprintf(text, sizeof(text), "user:%08x%08x", first, static_cast<unsigned>(random()));
   Row row;
   row.key = Key(text);
-  for (uint32_t i = 0; i < dimension; ++i) row.vector.push_back(static_cast<float>(random.Below(1'000)));
+  for (uint32_t i = 0; i < dimension; ++i) row.vector.push_back(static_cast<float>(random() % 1'000));
   return row;
 }
 
@@ -132,11 +134,11 @@ class Measurement {
   Status UpsertAll(Collection& collection, const Context& context) {
     terminal::ProgressBar bar;
     bar.Begin("upserting", flags_.upserts);
-    SplitMix64 random(1);
+    std::mt19937_64 random(1);
     for (uint64_t done = 0; done < flags_.upserts; done += flags_.batch) {
       std::vector<uint64_t> numbers;
       for (uint64_t i = done; i < std::min(done + flags_.batch, flags_.upserts); ++i) {
-        numbers.push_back(i % 2 == 0 ? random.Below(flags_.keys) : flags_.keys + i / 2);
+        numbers.push_back(i % 2 == 0 ? random() % flags_.keys : flags_.keys + i / 2);
       }
       RETURN_IF_ERROR(Commit(collection, numbers, context));
       bar.Update(done);
