@@ -172,6 +172,22 @@ TEST_F(LeaseTest, WhatIsRenewedBeforeAVacuumRemovesTheLeaseStays) {
   ExpectAll(MustOpen(store_, Past(version)));
 }
 
+TEST_F(LeaseTest, WhatIsRenewedBetweenTheListOfLeasesAndReadingThemStays) {
+  const uint64_t version = writer_->Stats().version;
+  auto reader = MustOpen(store_, Leasing(version));
+  ReplaceAll(*writer_);
+  auto hooked = std::make_shared<LeaseHookStore>(store_, LeaseHookStore::When::kAfterList);
+  auto other = OpenWriter(hooked);
+  hooked->meanwhile = [&] {
+    clock_->AdvanceWallMs(kLeaseMs / 3);
+    ASSERT_TRUE(ReadAll(*reader).ok());
+  };
+  auto report = other->Vacuum(KeepOne());
+  ASSERT_TRUE(report.ok()) << report.status();
+  ExpectAll(reader);
+  ExpectAll(MustOpen(store_, Past(version)));
+}
+
 TEST_F(LeaseTest, WhatIsRenewedAfterAVacuumRemovedTheLeaseFailsAndSaysWhatIsGone) {
   auto reader = MustOpen(store_, Leasing(writer_->Stats().version));
   ReplaceAll(*writer_);
