@@ -30,6 +30,8 @@ namespace isotherm {
 
 class CollectionImpl : public Collection {
  public:
+  static constexpr std::string_view kFlush = "memtable full";  // the cause of a commit that nobody asked for
+
   CollectionImpl(std::unique_ptr<ReadPath> path, const Options& options, std::shared_ptr<const Snapshot> snapshot,
                  std::string disk_cache_note);
   ~CollectionImpl() override;
@@ -113,6 +115,7 @@ class CollectionImpl : public Collection {
   Status CommitBecause(std::string_view cause, const Context& context);
   // Commit's parts; the caller holds write_mutex_. `force_segment`: no row stays in the head. `cause`: for the log.
   Status CommitLocked(bool force_segment, std::string_view cause, const Context& context);
+  Status CommitPending(bool force_segment, std::string_view cause, const Context& context);
   bool Freeze();
   // Where several writers commit: waits until it is this one's turn, and reads the head for that.
   Status AwaitTurn(bool head_is_fresh, const Context& context);
@@ -254,6 +257,7 @@ class CollectionImpl : public Collection {
   std::vector<std::string> new_objects_;          // written for the swap in hand, not in any head yet
   bool uncertain_ = false;                        // the outcome of the last swap is open
   bool uncertain_changes_ = false;                // it would commit committing_
+  Status untold_;                                 // bad: of a commit of what is pending, which nobody heard
   std::shared_ptr<const Routing> new_routing_;    // of the compaction that is being published
   std::string new_routing_sha256_;
   uint64_t committed_version_ = 0;   // the newest that this handle made

@@ -56,7 +56,10 @@ Status CollectionImpl::CommitBecause(std::string_view cause, const Context& cont
   commit_took_ns_ = path_->env->clock->NowNs() - begun_ns;
   committers_ = commit_tickets_ - std::exchange(group_begin_, covered);
   // Close may have had its commit before the others of this group came: whoever is next learns that it is closed.
-  if (!by_close && !OfOneCallerOnly(status.code())) Serve(covered, status);
+  if (!by_close && !OfOneCallerOnly(status.code())) {
+    // Of changes whose commit can't be told any more those may be that came while it was under way.
+    Serve(status.code() == StatusCode::kFenced ? commit_tickets_ : covered, status);
+  }
   group_changed_.NotifyAll();
   return status;
 }
@@ -89,8 +92,19 @@ void CollectionImpl::AwaitGroup(std::unique_lock<Mutex>& group) {
   }
 }
 
+// What became of changes is told to somebody who asked for their commit before they are committed once more: nobody
+// hears of a flush.
 Status CollectionImpl::CommitLocked(bool force_segment, std::string_view cause, const Context& context) {
   RETURN_IF_ERROR(CheckOpen());
+  const bool heard = cause != kFlush;
+  if (!untold_.ok()) return heard ? std::exchange(untold_, Status::Ok()) : untold_;
+  Status status = CommitPending(force_segment, cause, context);
+  const bool lost = status.code() == StatusCode::kConflict && options_.conflict_policy == ConflictPolicy::kFail;
+  if (!heard && (lost || status.code() == StatusCode::kFenced)) untold_ = status;
+  return status;
+}
+
+Status CollectionImpl::CommitPending(bool force_segment, std::string_view cause, const Context& context) {
   if (uncertain_) {
     bool landed = false;
     bool of_changes = uncertain_changes_;

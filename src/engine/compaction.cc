@@ -98,7 +98,11 @@ Status CollectionImpl::SwapHead(const HeadChange& change, const Context& context
   *landed = false;
   if (uncertain_) {
     bool before = false;
-    RETURN_IF_ERROR(AfterSwap(log_.Settle(context), uncertain_changes_, context, &before));
+    const bool of_changes = uncertain_changes_;
+    Status settled = AfterSwap(log_.Settle(context), of_changes, context, &before);
+    if (of_changes && settled.code() == StatusCode::kFenced) untold_ = settled;
+    RETURN_IF_ERROR(settled);
+    if (of_changes && !before && options_.conflict_policy == ConflictPolicy::kFail) untold_ = OtherWasFaster();
   }
   while (true) {
     std::shared_ptr<const Snapshot> base = snapshot();

@@ -294,7 +294,7 @@ Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
     if (active_->bytes() >= options_.memtable_bytes && !flush_started_) {
       flush_started_ = true;
       background_.Start([this](const Context& of_task) {
-        Status flushed = CommitBecause("memtable full", of_task);
+        Status flushed = CommitBecause(kFlush, of_task);
         // Else the changes stay pending: the next Commit tells, or the next Write that finds no room.
         if (flushed.ok()) CompactWhenDue();
         std::unique_lock after(state_mutex_);
@@ -313,6 +313,7 @@ Status CollectionImpl::DiscardPending(const Context& context) {
   if (uncertain_) return Status::Unknown("a commit's outcome is open; call Commit to settle it");
   ForgetPrepared(context);
   places_.Clear();
+  untold_ = Status::Ok();
   std::unique_lock state(state_mutex_);
   active_ = NewBuffer();
   committing_ = nullptr;

@@ -6,6 +6,7 @@
 #include "blob/memory_store.h"
 #include "engine/commit_log.h"
 #include "tests/base/manual_clock.h"
+#include "tests/cache/fake_environment.h"
 #include "tests/engine/commits.h"
 
 namespace isotherm {
@@ -421,6 +422,36 @@ TEST_F(SlotTest, ACommitIsFencedAlsoWhenTheNewestVersionCannotBeRead) {
   ASSERT_TRUE(writer_->DiscardPending().ok());
   EXPECT_EQ(KeysInStore(), KeyRange(1, 1));
   ExpectClean(*writer_);
+}
+
+// Else what is said to be done may have been done twice, the second time over what others did since.
+TEST_F(SlotTest, WhatBecameOfACommitThatNobodyAskedForIsToldByTheNextOne) {
+  auto executor = std::make_shared<test::ManualExecutor>();
+  environment_->executor = environment_->background = executor;
+  options_.memtable_bytes = 150;  // less than a row, more than half of one
+  options_.background_compaction = false;
+  SetUp();
+  auto upsert = [&](uint64_t key) {
+    Status status = writer_->Upsert(NumberedRow(key));
+    EXPECT_TRUE(status.ok()) << status;
+    executor->RunAll();  // the flush
+  };
+  LoseHeadPutAndGoDown(FaultKind::kLoseAnswer);
+  upsert(0);
+  clock_->AdvanceWallMs(kHourMs + 1);
+  auto other = Other();
+  ASSERT_TRUE(other->Delete(uint64_t{0}).ok());
+  CommitOne(*other, 1);
+  StoreIsUp();
+  upsert(2);
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 1));
+  EXPECT_EQ(writer_->Commit().code(), StatusCode::kFenced);
+  EXPECT_EQ(KeysInStore(), KeyRange(1, 1));
+  // Whoever knows it may commit all the same.
+  Status status = writer_->Commit();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(KeysInStore(), KeyRange(0, 3));
+  executor->RunAll();
 }
 
 TEST_F(SlotTest, WithinTheHourALostSwapIsKnownToBeLost) {
