@@ -37,6 +37,12 @@ bool IsRestored(const PendingChange& change) {
   return IsLive(change) && (kind == Expectation::Kind::kSoftVersion || kind == Expectation::Kind::kEither);
 }
 
+// Whether `above` brings back the very row that `below` deletes softly, also patched since then.
+bool BringsBack(const PendingChange& below, const PendingChange& above) {
+  return below.effect == Effect::kPut && above.effect == Effect::kPut &&
+         (above.row == below.row || above.patch_of_restored != nullptr);
+}
+
 // What both changes come to.
 PendingChange Compose(const PendingChange& below, const PendingChange& above) {
   PendingChange out = above;
@@ -51,6 +57,10 @@ PendingChange Compose(const PendingChange& below, const PendingChange& above) {
     // from the first one's row when that one has to be.
     out.patch = below.patch != nullptr ? Combine(below.patch, above.patch) : nullptr;
     if (IsRestored(below)) out.patch_of_restored = Combine(below.patch_of_restored, above.patch);
+  }
+  if (BringsBack(below, above)) {
+    out.patch = below.patch != nullptr ? Combine(below.patch, above.patch_of_restored) : nullptr;
+    out.patch_of_restored = Combine(below.patch_of_restored, above.patch_of_restored);
   }
   if (below.effect == Effect::kPut && out.effect == Effect::kSoftDelete) {
     out.soft = true;

@@ -95,6 +95,49 @@ TEST_F(ReapplyTest, ASoftlyDeletedRowOfAPatchThatIsAppliedAgain) {
   ExpectTheOthersRowWith({{"first", 1}, {"second", 2}});
 }
 
+// The commit fails, so that what came meanwhile is committed together with what it had.
+TEST_F(ReapplyTest, WhatIsRestoredOfAPatchWhoseCommitFailedIsAppliedAgainWithIt) {
+  for (int patches = 0; patches < 3; ++patches) {
+    for (bool softly : {false, true}) {
+      SCOPED_TRACE(std::to_string(patches) + (softly ? ", softly deleted again" : ""));
+      ASSERT_TRUE(writer_->Refresh().ok());
+      ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("first", 1)).ok());
+      ASSERT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+      faulty_->SetHook([](uint64_t, RequestKind kind, std::string_view) {
+        return kind == RequestKind::kPut ? Fault{FaultKind::kFail} : Fault{};
+      });
+      EXPECT_FALSE(writer_->Commit().ok());
+      faulty_->SetHook(nullptr);
+      ASSERT_TRUE(writer_->Restore(uint64_t{1}).ok());
+      if (patches > 0) {
+        ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("second", 2)).ok());
+      }
+      if (patches > 1) {
+        ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("third", 3)).ok());
+      }
+      if (softly) {
+        ASSERT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+      }
+      replaced_ = NumberedRow(2 + static_cast<uint64_t>(patches));
+      replaced_.key = uint64_t{1};
+      ASSERT_TRUE(other_->Upsert(replaced_).ok());
+      ASSERT_TRUE(other_->Commit().ok());
+      Status status = writer_->Commit();
+      EXPECT_TRUE(status.ok()) << status;
+      if (softly) {
+        EXPECT_EQ(writer_->Get(uint64_t{1}).status().code(), StatusCode::kNotFound);
+        ASSERT_TRUE(writer_->Restore(uint64_t{1}).ok());
+        ASSERT_TRUE(writer_->Commit().ok());
+      }
+      std::map<std::string, int64_t> fields = {{"first", 1}};
+      if (patches > 0) fields["second"] = 2;
+      if (patches > 1) fields["third"] = 3;
+      ExpectTheOthersRowWith(fields);
+      ASSERT_TRUE(other_->Refresh().ok());
+    }
+  }
+}
+
 std::vector<uint64_t> SoftlyDeleted(Collection& collection) {
   ScanOptions options;
   options.soft_deleted = true;

@@ -71,7 +71,8 @@ bool Commit(const Mutation& mutation, State& state, int64_t latest_ms) {
       if (there) at->second.soft = true;
       return true;
     case MutationKind::kRestore:
-      if (at == state.end() || there) return false;
+      // Where the deletion was not committed yet, a rollback may have made the row live again, which is written anew.
+      if (at == state.end()) return false;
       at->second = {Uncommitted(*at->second.row), false};
       return true;
   }
