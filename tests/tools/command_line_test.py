@@ -30,7 +30,7 @@ class CommandLine(ToolTest):
                 self.assertIn("--profile s3|fixed20|none", text)
         for verb in ("create", "list", "delete", "forward"):
             self.assertIn("--json", self.tool("branch", "c", verb, "--help"))
-        for bench in ("cold", "warm", "insert", "ingest", "upserts", "churn", "memory", "kernels"):
+        for bench in ("cold", "warm", "insert", "ingest", "upserts", "churn", "memory", "keys", "kernels"):
             self.assertIn("--json", self.tool("bench", bench, "--help"))
         for action in ("create", "list", "delete", "forward"):
             text = self.tool("branch", "c", action, "--help")
@@ -129,7 +129,7 @@ class Completion(ToolTest):
         self.assertEqual(self.complete("branch", "c", "create", "--v"), ["--version"])
         self.assertEqual(self.complete("delete", "c", "--file", "que"), ["queries.npy"])
         self.assertEqual(self.complete("bench", ""),
-                         ["cold", "warm", "insert", "ingest", "upserts", "churn", "memory", "kernels"])
+                         ["cold", "warm", "insert", "ingest", "upserts", "churn", "memory", "keys", "kernels"])
         self.assertEqual(self.complete("create", "c", "--me"), ["--metric"])
         self.assertEqual(self.complete("create", "--metric", ""), ["l2", "cosine", "ip"])
         self.assertEqual(self.complete("import", "--no"), ["--no-compact"])

@@ -40,6 +40,7 @@ _isotherm() {
       'bench:upserts') path='bench upserts' ;;
       'bench:churn') path='bench churn' ;;
       'bench:memory') path='bench memory' ;;
+      'bench:keys') path='bench keys' ;;
       'bench:kernels') path='bench kernels' ;;
     esac
   done
@@ -170,6 +171,7 @@ _isotherm() {
     'bench ingest:--batch') words='' ;;
     'bench ingest:--readers') words='' ;;
     'bench ingest:--pause') words='' ;;
+    'bench ingest:--copies') words='' ;;
     'bench upserts:--dimension') words='' ;;
     'bench upserts:--keys') words='' ;;
     'bench upserts:--upserts') words='' ;;
@@ -188,6 +190,13 @@ _isotherm() {
     'bench memory:--memory') words='' ;;
     'bench memory:--beyond') words='' ;;
     'bench memory:--searches') words='' ;;
+    'bench keys:--profile') words='s3 fixed20 none' ;;
+    'bench keys:--dimension') words='' ;;
+    'bench keys:--keys') words='' ;;
+    'bench keys:--upserts') words='' ;;
+    'bench keys:--batch') words='' ;;
+    'bench keys:--memory') words='' ;;
+    'bench keys:--within') words='' ;;
     'bench kernels:--dimension') words='' ;;
     *) value='' ;;
   esac
@@ -199,10 +208,10 @@ _isotherm() {
       'set') words=''; flags='-h --help --profile --branch --field --remove --if-version --json' ;;
       'delete') words=''; flags='-h --help --profile --branch --file --soft --if-version --json' ;;
       'undelete') words=''; flags='-h --help --profile --branch --file --json' ;;
-      'search') words=''; flags='-h --help --profile --branch --as-of --cache-dir --vector --query --row -k --probes --rerank --exact --metadata --payload --explain --out --truth --json' ;;
+      'search') words=''; flags='-h --help --profile --branch --as-of --cache-dir --vector --query --row -k --probes --rerank --exact --metadata --payload --partial --explain --out --truth --json' ;;
       'get') words=''; flags='-h --help --profile --branch --as-of --cache-dir --json' ;;
       'scan') words=''; flags='-h --help --profile --branch --as-of --sorted --vector --no-vector --metadata --no-metadata --payload --no-payload --row-version --soft-deleted --limit --json' ;;
-      'export') words=''; flags='-h --help --profile --branch --as-of --format --sorted --json' ;;
+      'export') words=''; flags='-h --help --profile --branch --as-of --format --sorted --partial --json' ;;
       'stats') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'log') words=''; flags='-h --help --profile --branch -n --json' ;;
       'versions') words=''; flags='-h --help --profile --branch --json' ;;
@@ -221,14 +230,15 @@ _isotherm() {
       'recover') words=''; flags='-h --help --profile --branch --json' ;;
       'ls') words=''; flags='-h --help --profile --branch --as-of --json' ;;
       'cp') words=''; flags='-h --help --profile --json' ;;
-      'bench') words='cold warm insert ingest upserts churn memory kernels'; flags='-h --help' ;;
+      'bench') words='cold warm insert ingest upserts churn memory keys kernels'; flags='-h --help' ;;
       'bench cold') words=''; flags='-h --help --profile --queries --first-row -k --probes --rerank --runs --json' ;;
       'bench warm') words=''; flags='-h --help --profile --cache-dir --queries --count -k --probes --json' ;;
       'bench insert') words=''; flags='-h --help --profile --dimension --rows --batch --compact --json' ;;
-      'bench ingest') words=''; flags='-h --help --profile --dimension --rows --writers --batch --readers --pause --defer --no-compaction --json' ;;
+      'bench ingest') words=''; flags='-h --help --profile --dimension --rows --writers --batch --readers --pause --copies --defer --no-compaction --json' ;;
       'bench upserts') words=''; flags='-h --help --dimension --keys --upserts --batch --json' ;;
       'bench churn') words=''; flags='-h --help --profile --dimension --rows --turnovers --batch --queries --every --policy --json' ;;
       'bench memory') words=''; flags='-h --help --profile --dimension --size --memory --beyond --searches --background --json' ;;
+      'bench keys') words=''; flags='-h --help --profile --dimension --keys --upserts --batch --memory --within --no-compaction --json' ;;
       'bench kernels') words=''; flags='-h --help --dimension --json' ;;
       'completion') words='bash zsh fish'; flags='-h --help' ;;
     esac
