@@ -222,6 +222,17 @@ class Bench(ToolTest):
             self.assertLessEqual(phase["budget_bytes_peak"], report["budget_bytes"])
         self.assertEqual(self.json("stats", "c")["rows"], report["rows"])
 
+    def test_a_writer_needs_little_memory_for_many_string_keys(self):
+        for compacted in (True, False):
+            uri = f"keys{compacted}"
+            report = self.json("bench", "keys", uri, "--keys", 200_000, "--upserts", 2000, "--memory", 16,
+                               "--within", 40, *(() if compacted else ("--no-compaction",)))
+            self.assertTrue(report["within"])
+            self.assertEqual([phase["phase"] for phase in report["phases"]], ["open", "one upsert", "all upserts"])
+            # Neither keys nor filters are read whole for one key.
+            self.assertLess(report["phases"][1]["bytes_read"], 100_000)
+            self.assertEqual(self.json("stats", uri)["rows"], 201_000)
+
     def test_kernels_at_every_level(self):
         report = self.json("bench", "kernels", "--dimension", 32)
         levels = {kernel["level"] for kernel in report["kernels"]}
