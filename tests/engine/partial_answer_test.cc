@@ -238,8 +238,8 @@ TEST_P(PartialAnswer, ADeadlineAndACancellationEndItAsAnyOther) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Layouts, PartialAnswer, testing::Values(Layout::kFlat, Layout::kCells, Layout::kMixed), [](const auto& info) {
-      return std::string(info.param == Layout::kFlat ? "flat" : info.param == Layout::kCells ? "cells" : "mixed");
+    Layouts, PartialAnswer, testing::Values(Layout::kFlat, Layout::kCells, Layout::kMixed), [](const auto& layout) {
+      return std::string(layout.param == Layout::kFlat ? "flat" : layout.param == Layout::kCells ? "cells" : "mixed");
     });
 
 }  // namespace
