@@ -40,12 +40,13 @@ struct ErasureReport {
   uint64_t versions_removed = 0;             // of all branches; of a dry run with those that a lease still holds
   std::vector<std::string> objects_removed;  // a dry run does not tell
   uint64_t bytes_removed = 0;
-  bool caches_emptied = false;  // RAM and disk, of this handle
-  // What is left, and why. Nothing: the erasure is complete.
-  std::vector<ErasureHold> holds;
-  bool complete = false;
-  int64_t blocked_until_ms = 0;  // 0: by nothing. Else Erase has to be called again then
-  bool late = false;             // it is complete only after ErasureOptions::by_ms
+  // RAM and disk, of this handle. Not: files of the disk cache could not be removed. When that is mended the collection
+  // is opened again, which empties it, and Erase called again.
+  bool caches_emptied = false;
+  std::vector<ErasureHold> holds;  // what is left, and why
+  bool complete = false;           // nothing is left: there are no holds, and the caches were emptied
+  int64_t blocked_until_ms = 0;    // 0: by nothing. Else Erase has to be called again then
+  bool late = false;               // it is complete only after ErasureOptions::by_ms
 };
 
 }  // namespace isotherm

@@ -5,6 +5,7 @@
 #include "base/context_check.h"
 #include "base/macros.h"
 #include "base/planted.h"
+#include "blob/request_check.h"
 #include "engine/object_writer.h"
 
 namespace isotherm {
@@ -13,12 +14,6 @@ namespace {
 
 constexpr int64_t kSlotLeaseMs = 60 * 60 * 1000;
 constexpr int kAttempts = 10;
-
-// Of these the contract of Put says that it may have happened.
-bool MayHaveHappened(StatusCode code) {
-  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded || code == StatusCode::kCancelled ||
-         code == StatusCode::kUnknown;
-}
 
 }  // namespace
 

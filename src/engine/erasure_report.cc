@@ -158,7 +158,7 @@ void CollectionImpl::Erasure::Conclude() {
   for (const ErasureHold& hold : report_.holds) {
     report_.blocked_until_ms = std::max(report_.blocked_until_ms, hold.until_ms);
   }
-  report_.complete = report_.holds.empty();
+  report_.complete = report_.holds.empty() && (options_.dry_run || report_.caches_emptied);
   const int64_t now_ms = own_.path_->env->clock->WallMs();
   const int64_t by_ms = options_.by_ms != 0 ? options_.by_ms : now_ms;
   report_.late = std::max(now_ms, report_.blocked_until_ms) > by_ms;

@@ -7,6 +7,8 @@ namespace {
 
 using namespace testing_support;
 
+using CommitLogTest = FaultyWriter;
+
 // D5.
 TEST_F(CommitLogTest, AStoreThatGoesDownLeavesTheOutcomeUnknownUntilTheNextCommitSettlesIt) {
   for (FaultKind kind : {FaultKind::kLoseAnswer, FaultKind::kFail, FaultKind::kLate}) {

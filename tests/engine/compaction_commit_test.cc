@@ -1,12 +1,7 @@
 // Compactions against commits, other compactions, and lost answers.
-#include <gtest/gtest.h>
-
-#include "blob/fault_store.h"
-#include "blob/memory_store.h"
 #include "isotherm/compaction.h"
 #include "segment/routing_object.h"
-#include "tests/base/manual_clock.h"
-#include "tests/engine/commits.h"
+#include "tests/engine/faulty_writer.h"
 
 namespace isotherm {
 namespace {
@@ -20,13 +15,10 @@ CompactOptions Cells() {
   return options;
 }
 
-class CompactionCommitTest : public testing::Test {
+class CompactionCommitTest : public FaultyWriter {
  protected:
   void SetUp() override {
-    options_.env = environment_;
-    store_ = std::make_shared<HeadHistory>(std::make_shared<MemoryBlobStore>(environment_));
-    faulty_ = std::make_shared<FaultBlobStore>(store_, environment_);
-    writer_ = MustOpen(faulty_, options_);
+    FaultyWriter::SetUp();
     InsertAndCommit(*writer_, 0, 40);
   }
 
@@ -59,13 +51,6 @@ class CompactionCommitTest : public testing::Test {
     EXPECT_TRUE(head.ok()) << head.status();
     return head.ok() ? head->builds.size() : SIZE_MAX;
   }
-
-  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
-  std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
-  std::shared_ptr<HeadHistory> store_;
-  std::shared_ptr<FaultBlobStore> faulty_;
-  Options options_ = CreatingSmall();
-  std::unique_ptr<Collection> writer_;
 };
 
 TEST_F(CompactionCommitTest, RowsCommittedMeanwhileStayBesideThePartition) {

@@ -1,11 +1,13 @@
 // Erasures whose store fails, whose process dies, and that others get in the way of.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 
 #include "blob/fault_store.h"
 #include "blob/memory_store.h"
 #include "tests/base/manual_clock.h"
+#include "tests/base/simulated_file_system.h"
 #include "tests/engine/erasure.h"
 #include "tests/engine/every_store.h"
 
@@ -51,6 +53,43 @@ void ExpectErased(const std::shared_ptr<BlobStore>& store, Options options) {
   auto side = MustOpen(store, options);
   EXPECT_EQ(MarkedRowsIn(*side, kRows), AllBut(kRows, kErased));
   ExpectClean(*side);
+}
+
+// Files stay, where it is told so.
+class KeepingFileSystem : public SimulatedFileSystem {
+ public:
+  Status Remove(const std::string& path) override {
+    return keeps ? Status::IoError(path + ": cannot be removed") : SimulatedFileSystem::Remove(path);
+  }
+  std::atomic<bool> keeps{false};
+};
+
+TEST(ErasureFailure, IsNotCompleteWhileTheDiskCacheCanNotBeEmptied) {
+  auto files = std::make_shared<KeepingFileSystem>();
+  auto environment = EnvironmentWithClock(std::make_shared<ManualClock>());
+  environment->file_system = files;
+  auto memory = std::make_shared<MemoryBlobStore>(environment);
+  Options options = Opening(environment);
+  Grow(memory, options);
+  options.cache_dir = "cache";
+  auto collection = MustOpen(memory, options);
+  SearchOptions search;
+  search.probes = 1000;
+  ASSERT_TRUE(collection->Search(MarkedRow(3).vector, search).ok());
+  ASSERT_GT(collection->Stats().disk_cache_bytes, 0U);
+  files->keeps = true;
+  auto report = collection->Erase(MarkedKeys(kErased));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->holds.empty());
+  EXPECT_FALSE(report->caches_emptied);
+  EXPECT_FALSE(report->complete);
+  files->keeps = false;
+  collection.reset();
+  collection = MustOpen(memory, options);
+  report = collection->Erase(MarkedKeys(kErased));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->caches_emptied);
+  EXPECT_TRUE(report->complete);
 }
 
 using FaultOf = std::function<Fault(uint64_t after_begin)>;

@@ -14,7 +14,7 @@
 
 namespace isotherm::testing_support {
 
-class CommitLogTest : public testing::Test {
+class FaultyWriter : public testing::Test {
  protected:
   void SetUp() override {
     options_.env = environment_;

@@ -9,6 +9,7 @@
 #include "blob/memory_store.h"
 #include "engine/memtable_rows.h"
 #include "isotherm/memory.h"
+#include "tests/cache/fake_environment.h"
 #include "tests/engine/commits.h"
 #include "tests/engine/oracle.h"
 
@@ -27,31 +28,6 @@ class Everything : public SlotFilter {
 class Even : public SlotFilter {
  public:
   bool Accepts(uint32_t slot) const override { return slot % 2 == 0; }
-};
-
-// Does what it is given when it is told to.
-class HeldExecutor : public Executor {
- public:
-  void Schedule(std::function<void()> task) override {
-    std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-  }
-  void ParallelFor(size_t n, const std::function<void(size_t)>& body) override {
-    for (size_t i = 0; i < n; ++i) body(i);
-  }
-  size_t Concurrency() const override { return 1; }
-  void RunAll() {
-    std::vector<std::function<void()>> tasks;
-    {
-      std::lock_guard lock(mutex_);
-      tasks.swap(tasks_);
-    }
-    for (const auto& task : tasks) task();
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::function<void()>> tasks_;
 };
 
 MemtableOptions Small() {
@@ -274,7 +250,7 @@ TEST_F(RowsInRamTest, MakeRoomWhenTheBudgetNeedsIt) {
 
 TEST_F(RowsInRamTest, AreSearchedByTheirCodesUntilTheGraphHasThem) {
   auto environment = std::make_shared<Environment>(*Environment::Default());
-  auto background = std::make_shared<HeldExecutor>();
+  auto background = std::make_shared<test::ManualExecutor>();
   environment->background = background;
   options_.env = environment;
   OpenAndInsert();

@@ -10,7 +10,7 @@ using namespace testing_support;
 constexpr int64_t kHourMs = 60 * 60 * 1000;
 
 // An hour after its last commit a writer's slot may go to another one.
-class SlotTest : public CommitLogTest {
+class SlotTest : public FaultyWriter {
  protected:
   Head HeadInStore() { return CommitLog(store_, environment_).Load({})->head; }
 };

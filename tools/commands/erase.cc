@@ -66,13 +66,17 @@ std::string Text(const Flags& flags, const ErasureReport& report) {
   for (const ErasureHold& hold : report.holds) text += HoldText(hold);
   if (report.complete) {
     text += dry ? "nothing would be left" : "nothing is left";
+  } else if (report.holds.empty()) {
+    text += "not complete: the disk cache could not be emptied; remove its files and run it again";
   } else {
     text += std::string(dry ? "would be" : "is") + " complete when it is run again after " +
             formats::FormatTime(report.blocked_until_ms);
   }
   if (!flags.by.empty() && report.late) text += "; that is later than " + flags.by;
   text += "\nbackups, exports and copies are elsewhere: erase the rows there as well\n";
-  if (!dry && !report.caches_emptied) text += "the disk cache could not be emptied: remove its files\n";
+  if (!dry && !report.caches_emptied && !report.holds.empty()) {
+    text += "the disk cache could not be emptied: remove its files\n";
+  }
   return text;
 }
 
