@@ -76,6 +76,9 @@ TEST(ErasureFailure, IsNotCompleteWhileTheDiskCacheCanNotBeEmptied) {
   SearchOptions search;
   search.probes = 1000;
   ASSERT_TRUE(collection->Search(MarkedRow(3).vector, search).ok());
+  // Files are written behind; closing waits for them.
+  ASSERT_TRUE(collection->Close().ok());
+  collection = MustOpen(memory, options);
   ASSERT_GT(collection->Stats().disk_cache_bytes, 0U);
   files->keeps = true;
   auto report = collection->Erase(MarkedKeys(kErased));
