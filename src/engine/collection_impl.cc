@@ -143,14 +143,17 @@ void CollectionImpl::AddSoftRows(ReadView& view) const {
   }
 }
 
-// Without a lease a vacuum may have removed what the snapshot names: then the newest version is read instead.
+// Without a lease a vacuum may have removed what `from` names: then there is a newer version, to be read instead.
+bool CollectionImpl::MovedOn(const Snapshot& from, const Status& failed, const Context& context) {
+  return failed.code() == StatusCode::kCorruption && Refresh(context).ok() &&
+         snapshot()->head.version != from.head.version;
+}
+
 template <typename Read>
 auto CollectionImpl::OnKeptSnapshot(const Read& read, const Context& context) -> decltype(read()) {
   std::shared_ptr<const Snapshot> before = snapshot();
   auto result = read();
-  if (result.ok() || result.status().code() != StatusCode::kCorruption) return result;
-  if (!Refresh(context).ok() || snapshot()->head.version == before->head.version) return result;
-  return read();
+  return MovedOn(*before, result.status(), context) ? read() : result;
 }
 
 Result<std::vector<SearchResult>> CollectionImpl::BatchSearch(std::span<const float> queries,
@@ -283,7 +286,7 @@ CollectionStats CollectionImpl::Stats() const {
   stats.filter_columns = head.schema.filter_columns;
   stats.rows = snapshot_->row_count();
   stats.pending_rows = active_->size() + (committing_ != nullptr ? committing_->size() : 0);
-  for (const RecentView& recent : recent_.Of(head)) {
+  for (const RecentView& recent : recent_.Of(head)->views) {
     for (uint32_t s : recent.segments) stats.recent_rows += s == kNoSlot ? 0 : head.segments[s].rows;
     stats.unlinked_rows += recent.recent->rows->unlinked();
   }

@@ -82,6 +82,7 @@ class CollectionImpl : public Collection {
   // Refreshes when the snapshot is not as new as the read wants it.
   Status BeFresh(const Consistency& consistency, const Context& context);
   void RefreshWhenDue();
+  bool MovedOn(const Snapshot& from, const Status& failed, const Context& context);
   template <typename Read>
   auto OnKeptSnapshot(const Read& read, const Context& context) -> decltype(read());
   Result<Row> GetOnce(const Key& key, const Context& context);
@@ -120,6 +121,9 @@ class CollectionImpl : public Collection {
   // Where several writers commit: waits until it is this one's turn, and reads the head for that.
   Status AwaitTurn(bool head_is_fresh, const Context& context);
   Status CommitChanges(bool force_segment, std::string_view cause, const Context& context);
+  // What of `base` the changes meet.
+  Result<std::vector<StoredRow>> LookUpForCommit(const Snapshot& base, std::vector<KeyedChange>& changes,
+                                                 const Context& context);
   Status ReapplyPatches(const Snapshot& base, std::vector<KeyedChange>& changes, std::vector<StoredRow>& stored,
                         const Context& context);
   void AwaitGroup(std::unique_lock<Mutex>& group);

@@ -141,14 +141,18 @@ bool CollectionImpl::Freeze() {
 Status CollectionImpl::CommitChanges(bool force_segment, std::string_view cause, const Context& context) {
   std::vector<KeyedChange> changes;
   if (committing_ != nullptr) changes = committing_->Changes();
+  bool moved_on = false;
   for (bool again = false;; again = true) {
     RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "commit"));
     RETURN_IF_ERROR(AwaitTurn(again, context));
     std::shared_ptr<const Snapshot> base = snapshot();
-    ASSIGN_OR_RETURN(std::vector<StoredRow> stored, places_.Rows(*path_, keys_, *base, changes, context));
-    RETURN_IF_ERROR(ReapplyPatches(*base, changes, stored, context));
-    ASSIGN_OR_RETURN(std::shared_ptr<const Liveness> liveness, base->Deletions(*path_, context));
-    auto plan = PlanCommit(*base, *liveness, changes, stored, {options_.inline_bytes, force_segment});
+    auto stored = LookUpForCommit(*base, changes, context);
+    if (!stored.ok()) {
+      if (moved_on || !(moved_on = MovedOn(*base, stored.status(), context))) return stored.status();
+      if (options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
+      continue;
+    }
+    auto plan = PlanCommit(*base, *base->KnownDeletions(), changes, *stored, {options_.inline_bytes, force_segment});
     if (plan.ok()) {
       ASSIGN_OR_RETURN(SwapResult swap, TrySwap(*base, std::move(plan).value(), cause, context));
       bool landed = false;
@@ -161,6 +165,14 @@ Status CollectionImpl::CommitChanges(bool force_segment, std::string_view cause,
     }
     if (options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
   }
+}
+
+Result<std::vector<StoredRow>> CollectionImpl::LookUpForCommit(const Snapshot& base, std::vector<KeyedChange>& changes,
+                                                               const Context& context) {
+  ASSIGN_OR_RETURN(std::vector<StoredRow> stored, places_.Rows(*path_, keys_, base, changes, context));
+  RETURN_IF_ERROR(ReapplyPatches(base, changes, stored, context));
+  RETURN_IF_ERROR(base.Deletions(*path_, context).status());
+  return stored;
 }
 
 Status CollectionImpl::AwaitTurn(bool head_is_fresh, const Context& context) {

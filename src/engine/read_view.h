@@ -18,7 +18,7 @@ struct ReadView {
   std::vector<std::shared_ptr<const WriteBuffer>> buffers;  // the newest first
   uint64_t sequence = 0;                                    // later changes of the buffers are not seen
   int64_t now_ms = 0;                                       // for rows that expire
-  std::vector<RecentView> recent;                           // those of the snapshot
+  std::shared_ptr<const RecentTable> recent;                // of the snapshot; null: RAM has nothing
   std::vector<std::shared_ptr<const Row>> rows;             // of the buffers, as far as they were asked for
   std::unordered_set<Key, KeyHash> softened;                // with softly deleted rows: which ones of the snapshot
 
@@ -35,14 +35,9 @@ struct ReadView {
     }
     return false;
   }
-  // What RAM has of a segment of the snapshot. Null: nothing.
-  const RecentView* RecentOf(uint32_t segment) const {
-    for (const RecentView& of : recent) {
-      if (std::find(of.segments.begin(), of.segments.end(), segment) != of.segments.end()) return &of;
-    }
-    return nullptr;
-  }
-  bool IsInRam(uint32_t segment) const { return RecentOf(segment) != nullptr; }
+  // Index into `recent->views` of what RAM has of a segment of the snapshot. kNoSlot: nothing.
+  uint32_t RecentOf(uint32_t segment) const { return recent == nullptr ? kNoSlot : recent->of_segment[segment]; }
+  bool IsInRam(uint32_t segment) const { return RecentOf(segment) != kNoSlot; }
 };
 
 }  // namespace isotherm

@@ -17,16 +17,20 @@ uint64_t BytesOf(const RecentRows& recent) {
   return recent.rows->bytes() + recent.places.size() * sizeof(RecentRows::Place) + recent.blocks->bytes();
 }
 
-uint32_t Find(const Head& head, const std::string& name) {
-  for (size_t s = 0; s < head.segments.size(); ++s) {
-    if (head.segments[s].name == name) return static_cast<uint32_t>(s);
-  }
-  return kNoSlot;
+using SegmentIndex = std::unordered_map<std::string_view, uint32_t>;  // by name
+
+SegmentIndex IndexOf(const Head& head) {
+  SegmentIndex index;
+  for (size_t s = 0; s < head.segments.size(); ++s) index[head.segments[s].name] = static_cast<uint32_t>(s);
+  return index;
 }
 
-RecentView ViewOf(const Head& head, const std::shared_ptr<const RecentRows>& recent) {
-  RecentView view{recent, {}, false};
-  for (const std::string& name : recent->segments) view.segments.push_back(Find(head, name));
+RecentView ViewOf(const SegmentIndex& index, const std::shared_ptr<const RecentRows>& recent) {
+  RecentView view{recent, {}};
+  for (const std::string& name : recent->segments) {
+    auto at = index.find(name);
+    view.segments.push_back(at == index.end() ? kNoSlot : at->second);
+  }
   return view;
 }
 
@@ -110,7 +114,7 @@ RecentSegments::Forgotten RecentSegments::PushedOutBy(const std::shared_ptr<cons
 
 RecentSegments::Forgotten RecentSegments::Add(std::shared_ptr<const RecentRows> rows) {
   std::lock_guard lock(mutex_);
-  ForgetViews();
+  table_.reset();
   Forgotten forgotten = OldestFor(rows);
   all_.push_back(std::move(rows));
   all_.erase(all_.begin(), all_.begin() + static_cast<ptrdiff_t>(forgotten.size()));
@@ -118,11 +122,12 @@ RecentSegments::Forgotten RecentSegments::Add(std::shared_ptr<const RecentRows> 
 }
 
 RecentSegments::Forgotten RecentSegments::KeepOf(const Head& head) {
+  const SegmentIndex index = IndexOf(head);
   Forgotten forgotten;
   std::lock_guard lock(mutex_);
-  ForgetViews();
+  table_.reset();
   std::erase_if(all_, [&](auto& rows) {
-    if (!IsGone(ViewOf(head, rows))) return false;
+    if (!IsGone(ViewOf(index, rows))) return false;
     forgotten.push_back(std::move(rows));
     return true;
   });
@@ -136,7 +141,7 @@ uint64_t RecentSegments::Free(uint64_t wanted) {
     {
       std::lock_guard lock(mutex_);
       if (all_.empty()) break;
-      ForgetViews();
+      table_.reset();
       oldest = std::move(all_.front());
       all_.erase(all_.begin());
     }
@@ -146,25 +151,23 @@ uint64_t RecentSegments::Free(uint64_t wanted) {
   return freed;
 }
 
-std::vector<RecentView> RecentSegments::Of(const Head& head) const {
+std::shared_ptr<const RecentTable> RecentSegments::Of(const Head& head) const {
   std::lock_guard lock(mutex_);
-  if (views_of_ != head.write) {
-    ForgetViews();
-    for (const auto& rows : all_) {
-      views_.push_back(ViewOf(head, rows));
-      if (IsGone(views_.back())) views_.pop_back();
+  if (table_ != nullptr && table_of_ == head.write) return table_;
+  const SegmentIndex index = IndexOf(head);
+  auto table = std::make_shared<RecentTable>();
+  table->of_segment.assign(head.segments.size(), kNoSlot);
+  for (const auto& rows : all_) {
+    RecentView view = ViewOf(index, rows);
+    if (IsGone(view)) continue;
+    for (uint32_t s : view.segments) {
+      if (s != kNoSlot) table->of_segment[s] = static_cast<uint32_t>(table->views.size());
     }
-    views_of_ = head.write;
+    table->views.push_back(std::move(view));
   }
-  std::vector<RecentView> of = views_;
-  for (RecentView& view : of) view.by_codes = view.recent->AreSearchedByCodes();
-  return of;
-}
-
-// Under mutex_.
-void RecentSegments::ForgetViews() const {
-  views_.clear();
-  views_of_.reset();
+  table_ = std::move(table);
+  table_of_ = head.write;
+  return table_;
 }
 
 std::vector<std::shared_ptr<const RecentRows>> RecentSegments::All() const {

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,7 +69,12 @@ std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> se
 struct RecentView {
   std::shared_ptr<const RecentRows> recent;
   std::vector<uint32_t> segments;  // indexes into the head's; kNoSlot: not there any more
-  bool by_codes = false;           // searched as segments are, from `recent->blocks`, where no row is wanted whole
+};
+
+// What RAM has of one head's segments. Made once a head and shared by its reads: it never changes.
+struct RecentTable {
+  std::vector<RecentView> views;
+  std::vector<uint32_t> of_segment;  // index into `views`, by segment of the head; kNoSlot: RAM has nothing of it
 };
 
 // Thread-safe.
@@ -87,20 +91,19 @@ class RecentSegments {
   [[nodiscard]] Forgotten KeepOf(const Head& head);
   // Forgets the oldest until so many bytes are free, as far as nobody uses them. Returns how many.
   uint64_t Free(uint64_t wanted);
-  std::vector<RecentView> Of(const Head& head) const;
+  std::shared_ptr<const RecentTable> Of(const Head& head) const;
   // The oldest first.
   std::vector<std::shared_ptr<const RecentRows>> All() const;
 
  private:
-  void ForgetViews() const;
   Forgotten OldestFor(const std::shared_ptr<const RecentRows>& rows) const;
 
   const uint64_t limit_bytes_;
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<const RecentRows>> all_;
-  // As the last head that was asked about has them; every search asks.
-  mutable std::vector<RecentView> views_;
-  mutable std::optional<Nonce> views_of_;
+  // Of the last head that was asked about, every read asks; null: not made since all_ changed.
+  mutable std::shared_ptr<const RecentTable> table_;
+  mutable Nonce table_of_ = {};
 };
 
 }  // namespace isotherm

@@ -27,13 +27,14 @@ class RowsInRam::Seen : public SlotFilter {
   const Source& source_;
 };
 
-RowsInRam::RowsInRam(const ReadView& view, const Liveness* liveness, bool exact, bool by_codes)
+RowsInRam::RowsInRam(const ReadView& view, const Liveness* liveness, bool exact, const std::vector<bool>& by_rows)
     : view_(view), exact_(exact) {
   for (size_t b = 0; b < view.buffers.size(); ++b) {
     sources_.push_back({view.buffers[b]->rows().get(), b});
   }
-  for (const RecentView& of : view.recent) {
-    if (of.by_codes && by_codes) continue;
+  for (size_t r = 0; r < by_rows.size(); ++r) {
+    if (!by_rows[r]) continue;
+    const RecentView& of = view.recent->views[r];
     Source& source = sources_.emplace_back(Source{of.recent->rows.get(), view.buffers.size(), of.recent.get()});
     for (uint32_t s : of.segments) {
       source.absent.push_back(s == kNoSlot ? nullptr : &liveness->AbsentIn(view.snapshot->head.segments[s], s));

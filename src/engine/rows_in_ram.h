@@ -14,9 +14,9 @@ namespace isotherm {
 // Of one view. Thread-safe.
 class RowsInRam {
  public:
-  // `liveness`: the snapshot's; it may be null when the view has no recent segments. All must outlive this. `by_codes`:
-  // without recent rows that the search looks for in their segments' blocks.
-  RowsInRam(const ReadView& view, const Liveness* liveness, bool exact, bool by_codes);
+  // `liveness`: the snapshot's; it may be null when the view has no recent segments. All must outlive this.
+  // `by_rows`: which of the view's recent segments are searched here; the others in their blocks.
+  RowsInRam(const ReadView& view, const Liveness* liveness, bool exact, const std::vector<bool>& by_rows);
 
   // The `wanted` nearest rows: the true ones where `exact` or where there are few, else about so. Adds to *compared how
   // many were compared by their raw vectors.

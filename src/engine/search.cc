@@ -80,7 +80,7 @@ class Round {
     } else {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
-    const RowsInRam in_ram(view_, liveness_.get(), options_.exact, by_codes_);
+    const RowsInRam in_ram(view_, liveness_.get(), options_.exact, by_rows_);
     for (size_t q = 0; q < count; ++q) {
       AddRowsInRam(in_ram, q, found[q]);
       KeepNearest(found[q], wanted_);
@@ -91,6 +91,18 @@ class Round {
 
  private:
   int64_t Now() const { return path_.env->clock->NowNs(); }
+
+  // Which of the view's recent segments are searched by their rows in RAM: the others as segments are, from the blocks
+  // that RAM has of them too. Decided once, since rows enter the graph meanwhile.
+  std::vector<bool> RecentByRows() const {
+    std::vector<bool> by_rows;
+    if (view_.recent == nullptr) return by_rows;
+    // A row that is wanted whole is had from RAM without a request.
+    const bool whole = options_.exact || options_.rerank > 0 || options_.include_metadata || options_.include_payload ||
+                       options_.include_vector;
+    for (const RecentView& of : view_.recent->views) by_rows.push_back(whole || !of.recent->AreSearchedByCodes());
+    return by_rows;
+  }
 
   void AddRowsInRam(const RowsInRam& rows, size_t q, std::vector<FoundRow>& found) {
     uint64_t& compared = results_[q].explain.distances_exact;
@@ -110,8 +122,8 @@ class Round {
     int64_t begin = Now();
     std::vector<BlockAddress> flat;
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) {
-      const RecentView* recent = view_.RecentOf(s);
-      const bool by_rows = recent != nullptr && !(recent->by_codes && by_codes_);
+      const uint32_t recent = view_.RecentOf(s);
+      const bool by_rows = recent != kNoSlot && by_rows_[recent];
       if (snapshot_.head.segments[s].kind != SegmentKind::kFlat || by_rows) continue;
       for (BlockAddress& block : SegmentBlocks(snapshot_, s)) flat.push_back(std::move(block));
     }
@@ -133,8 +145,8 @@ class Round {
 
   // Of rows that this handle committed a while ago.
   PinnedBlock BlockInRam(const BlockAddress& address) const {
-    const RecentView* recent = view_.RecentOf(address.segment);
-    return recent != nullptr ? recent->recent->blocks->Find(address.extent) : PinnedBlock();
+    const uint32_t recent = view_.RecentOf(address.segment);
+    return recent != kNoSlot ? view_.recent->views[recent].recent->blocks->Find(address.extent) : PinnedBlock();
   }
 
   // Reads each block once, however many queries want it. blocks_of[q] are indexes into blocks_.
@@ -368,9 +380,7 @@ class Round {
   const SearchOptions& options_;
   const Context& context_;
   const bool hides_ = view_.HidesAny();
-  // A row that is wanted whole is had from RAM without a request.
-  const bool by_codes_ = !options_.exact && options_.rerank == 0 && !options_.include_metadata &&
-                         !options_.include_payload && !options_.include_vector;
+  const std::vector<bool> by_rows_ = RecentByRows();
   std::shared_ptr<const Liveness> liveness_;
   size_t wanted_ = 0;
   std::vector<std::span<const float>> queries_;

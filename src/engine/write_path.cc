@@ -268,12 +268,15 @@ Status CollectionImpl::Write(WriteBatch batch, const Context& context) {
   for (const Mutation& mutation : batch.mutations()) {
     if (NeedsRow(mutation)) keys.push_back(mutation.row.key);
   }
-  while (true) {
+  for (bool moved_on = false;;) {
     std::vector<std::optional<PendingChange>> pending;
     ReadView view = View(BufferRows::kNone, keys, &pending, true);
     KnownRows known;
     Contents contents;
-    RETURN_IF_ERROR(LookUp(view, pending, batch, known, contents, context));
+    if (Status looked = LookUp(view, pending, batch, known, contents, context); !looked.ok()) {
+      if (moved_on || !(moved_on = MovedOn(*view.snapshot, looked, context))) return looked;
+      continue;
+    }
     std::unique_lock state(state_mutex_);
     if (closed_) return Status::Closed("the collection was closed");
     // What was looked up is of another state by now.

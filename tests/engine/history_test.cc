@@ -338,6 +338,32 @@ TEST_F(HistoryTest, AReaderWithoutALeaseMovesOnWhenItsVersionIsGone) {
   EXPECT_EQ(reader->Stats().version, writer_->Stats().version);
 }
 
+TEST_F(HistoryTest, AWriterMovesOnWhenTheVersionThatItSawIsGone) {
+  options_.inline_bytes = 0;
+  writer_ = MustOpen(store_, options_);
+  CommitRows(*writer_, 0, 8);
+  auto inserting = MustOpen(store_, options_);
+  auto upserting = MustOpen(store_, options_);
+  Options failing = options_;
+  failing.conflict_policy = ConflictPolicy::kFail;
+  auto careful = MustOpen(store_, failing);
+  ASSERT_TRUE(careful->Upsert(NumberedRow(5)).ok());
+  ASSERT_TRUE(upserting->Upsert(NumberedRow(3)).ok());
+  ASSERT_TRUE(writer_->Compact().ok());
+  VacuumOptions keep_one;
+  keep_one.keep_versions = 1;
+  ASSERT_TRUE(writer_->Vacuum(keep_one).ok());
+  Status inserted = inserting->Insert(NumberedRow(3));
+  EXPECT_EQ(inserted.code(), StatusCode::kAlreadyExists) << inserted;
+  Status patched = inserting->Patch(uint64_t{4}, {{{"field", Value(int64_t{1})}}, {}});
+  EXPECT_TRUE(patched.ok()) << patched;
+  Status committed = upserting->Commit();
+  EXPECT_TRUE(committed.ok()) << committed;
+  Status conflict = careful->Commit();
+  EXPECT_EQ(conflict.code(), StatusCode::kConflict) << conflict;
+  EXPECT_EQ(ScanKeys(*upserting), KeyRange(0, 8));
+}
+
 TEST_F(HistoryTest, TheLogTellsWhatMadeEachVersion) {
   CommitRows(*writer_, 0, 3);
   ASSERT_TRUE(writer_->Delete(uint64_t{1}).ok());
