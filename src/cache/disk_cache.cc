@@ -63,6 +63,7 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   Status Clear();
   void Enqueue(Task task);
   void Flush();
+  void Close();
   void RunTasks(std::unique_lock<Mutex>& lock);
   Status WriteExtent(const BlockKey& key, std::unique_lock<Mutex>& lock);
   Status WriteHints(std::unique_lock<Mutex>& lock);
@@ -73,7 +74,6 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
   const DiskCacheOptions options;
   // Not owned: the state may end on a thread of the environment's own executor, which could not end there.
   Environment* const env;
-  std::unique_ptr<FileLock> directory_lock;
   SlabSet slabs;  // changed only by the thread that set tasks_running
 
   Mutex index_memory_mutex;        // guards the next; locked before any other
@@ -81,6 +81,7 @@ struct DiskCache::State : std::enable_shared_from_this<DiskCache::State> {
 
   mutable Mutex mutex;  // guards all below
   CondVar task_done;
+  std::unique_ptr<FileLock> directory_lock;  // null: closed
   std::unordered_map<BlockKey, SlabLocation, BlockKeyHash> index;
   std::unordered_map<BlockKey, Pending, BlockKeyHash> pending;
   uint64_t pending_bytes = 0;
@@ -263,6 +264,7 @@ Status DiskCache::State::Clear() {
   for (int attempt = 0; attempt < 2; ++attempt) {
     {
       std::lock_guard lock(mutex);
+      if (directory_lock == nullptr) return Status::Closed("the disk cache " + options.directory + " was closed");
       index.clear();
       cleared = Status::IoError("the disk cache " + options.directory + " was not emptied");
       Enqueue({.work = Work::kClear, .key = {}});
@@ -298,6 +300,16 @@ void DiskCache::State::Flush() {
       RunTasks(lock);
     }
   }
+}
+
+// What is inserted meanwhile is not written.
+void DiskCache::State::Close() {
+  Flush();
+  std::unique_lock lock(mutex);
+  stats.writing = false;
+  while (tasks_running) task_done.Wait(lock);
+  StopWriting();
+  directory_lock = nullptr;
 }
 
 // All there are. The lock is held, but not while the disk works.
@@ -398,10 +410,9 @@ DiskCache::DiskCache(std::shared_ptr<State> state, std::shared_ptr<Environment> 
 // The directory and the memory are free for others as soon as this returns, also while a scheduled task still holds the
 // state.
 DiskCache::~DiskCache() {
-  state_->Flush();
+  state_->Close();
   state_->index.clear();
   state_->index_memory.Release();
-  state_->directory_lock = nullptr;
 }
 
 PinnedBlock DiskCache::Lookup(const BlockKey& key, uint32_t length, uint32_t crc32c) {
@@ -420,6 +431,8 @@ std::string DiskCache::GetHint(std::string_view name) {
 }
 
 void DiskCache::Flush() { state_->Flush(); }
+
+void DiskCache::Close() { state_->Close(); }
 
 Status DiskCache::Clear() { return state_->Clear(); }
 

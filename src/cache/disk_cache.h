@@ -30,7 +30,7 @@ struct DiskCacheStats {
   uint64_t corrupt = 0;  // looked up, and the bytes could not be read or did not match
   uint64_t evicted_slabs = 0;
   uint64_t used_bytes = 0;  // size of all files
-  bool writing = true;      // false after the disk refused a write: the cache then only reads
+  bool writing = true;      // false after the disk refused a write, or Close: the cache then only reads
 };
 
 // Thread-safe. One DiskCache has a directory open at a time, in whatever process. Not fork-safe.
@@ -39,7 +39,7 @@ class DiskCache {
   // Reads the slabs' directories that an earlier process left; anything malformed is dropped, never an error.
   // kConflict when another DiskCache has the directory: the caller goes without.
   static Result<std::unique_ptr<DiskCache>> Open(const DiskCacheOptions& options, std::shared_ptr<Environment> env);
-  // Waits for pending writes.
+  // Closes it.
   ~DiskCache();
 
   // The extent, if it is here and its bytes match `length` and `crc32c`; else an invalid block. A copy that does not
@@ -59,6 +59,8 @@ class DiskCache {
   // Returns when the files of all that was inserted before are removed; hints stay. On an error some may be left, and
   // writing is turned off.
   Status Clear();
+  // Flushes, and lets others have the directory: from then on this one only reads. Clear is kClosed.
+  void Close();
   DiskCacheStats Stats() const;
 
  private:

@@ -350,11 +350,11 @@ Status CollectionImpl::Close(const Context& context) {
       Status archived = Archive(*snapshot(), context);
       (void)archived;  // whoever commits next does it
     }
-    if (path_->disk != nullptr) path_->disk->Flush();
     std::unique_lock state(state_mutex_);
     closed_ = true;
   }
   background_.Stop();
+  if (path_->disk != nullptr) path_->disk->Close();
   if (!lease_.name().empty()) RemoveObjects({lease_.name()}, context);
   return Status::Ok();
 }

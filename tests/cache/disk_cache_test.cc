@@ -247,6 +247,27 @@ TEST_F(DiskCacheTest, OneCacheHasADirectoryAtATime) {
   EXPECT_TRUE(DiskCache::Open({"cache"}, fake_.Get()).ok());
 }
 
+TEST_F(DiskCacheTest, AClosedOneIsOnlyReadAndLeavesTheDirectoryToOthers) {
+  auto closed = Open();
+  Insert(*closed, 1, 5000);
+  closed->Close();
+  auto next = Open();
+  ASSERT_NE(next, nullptr);
+  EXPECT_TRUE(Has(*next, 1, 5000));
+  Insert(*closed, 2, 5000);
+  closed->PutHint("name", "value");
+  EXPECT_EQ(closed->Clear().code(), StatusCode::kClosed);
+  closed->Close();
+  EXPECT_FALSE(Has(*closed, 2, 5000));
+  EXPECT_TRUE(Has(*closed, 1, 5000));
+  closed.reset();
+  EXPECT_EQ(DiskCache::Open({"cache"}, fake_.Get()).status().code(), StatusCode::kConflict);
+  next.reset();
+  next = Open();
+  EXPECT_TRUE(Has(*next, 1, 5000));
+  EXPECT_EQ(next->GetHint("name"), "");
+}
+
 TEST_F(DiskCacheTest, FilesThatAreNotItsOwnAreLeftAlone) {
   test::Contents foreign = {{"notes.txt", "mine"},
                             {"0000000000000001.slab.bak", "mine"},

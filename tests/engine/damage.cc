@@ -1,6 +1,7 @@
 #include "tests/engine/damage.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/coding.h"
 #include "segment/key_pages.h"
@@ -263,10 +264,10 @@ std::string ProblemNaming(const VerifyReport& report, const CheckedExtent& exten
     for (size_t i = name + extent.object.size(); i < problem.size();) {
       size_t end = i;
       while (end < problem.size() && isdigit(static_cast<unsigned char>(problem[end])) != 0) ++end;
-      if (end > i) {
-        uint64_t number = std::stoull(problem.substr(i, end - i));
-        if (number >= extent.offset && number < extent.offset + extent.length) return problem;
-      }
+      uint64_t number = 0;
+      // A name may have more digits than a number can.
+      const bool is_number = std::from_chars(&problem[i], problem.data() + end, number).ec == std::errc();
+      if (is_number && number >= extent.offset && number < extent.offset + extent.length) return problem;
       i = end + 1;
     }
   }

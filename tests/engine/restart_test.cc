@@ -34,6 +34,23 @@ Cost AskOnce(std::shared_ptr<BlobStore> store, const std::string& cache_dir, std
   return {open_meter.Summary().gets(), search_meter.Records().size(), result->hits};
 }
 
+TEST(Restart, AHandleThatWasClosedLeavesItsDiskCacheToTheNextBeforeItIsGone) {
+  auto store = std::make_shared<MemoryBlobStore>();
+  TempDirectory cache;
+  Options options;
+  options.create = CreateOptions{16, Metric::kL2, KeyType::kInteger};
+  options.cache_dir = cache.path();
+  auto first = Open(store, options);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE((*first)->Close().ok());
+  auto second = Open(store, options);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ((*second)->Stats().disk_cache_note, "");
+  auto third = Open(store, options);
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_NE((*third)->Stats().disk_cache_note, "");
+}
+
 TEST(Restart, WithAWarmDiskCacheTheSameQueryReadsTheHeadAlone) {
   auto store = std::make_shared<MemoryBlobStore>();
   Options options;
