@@ -358,6 +358,8 @@ void ExtentCache::KeepInRam(const Extent& extent, const PinnedBlock& block) {
   state_->ram->Insert(state_->KeyOf(extent), block);
 }
 
+void ExtentCache::ForgetInRam(const Extent& extent) { state_->ram->Erase(state_->KeyOf(extent)); }
+
 FetchCounts ExtentCache::Totals() const {
   std::lock_guard lock(state_->totals_mutex);
   return state_->totals;

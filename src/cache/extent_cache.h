@@ -89,6 +89,7 @@ class ExtentCache {
   void KeepOnDisk(const Extent& extent, const PinnedBlock& block);
   // The same for RAM.
   void KeepInRam(const Extent& extent, const PinnedBlock& block);
+  void ForgetInRam(const Extent& extent);
 
   // Empties both caches. What calls fetch that began before does not go into them. An error is the disk's: files may be
   // left.

@@ -124,7 +124,7 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
     new_blocks_ = prepared_->blocks;
     return prepared_->segments;
   }
-  new_blocks_ = std::make_shared<CodeBlocks>(path_->ram->clears(), options_.memory.get());
+  new_blocks_ = std::make_shared<CodeBlocks>(path_->ram->clears(), options_.memory.get(), MemoryUse::kMemtable);
   std::vector<const Row*> rows;
   for (const auto& row : plan.segment_rows) rows.push_back(row.get());
   const std::vector<size_t> ends = CutIntoPieces(plan.segment_rows);

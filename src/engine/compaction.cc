@@ -76,6 +76,14 @@ std::string SpillDirectory(const Options& options) {
   return (failed ? std::string("/tmp") : temporary.string()) + "/isotherm-spill";
 }
 
+// Of blocks that a compaction keeps for searches: what the cache can hold beside what it has by then. A collection with
+// more of them is read by few of its cells, and nobody knows yet by which.
+uint64_t MostBlocksToKeep(const Options& options) {
+  const uint64_t limit = options.memory != nullptr ? options.memory->Usage().limit_bytes : 0;
+  const uint64_t most = options.block_cache_bytes / 2;
+  return limit != 0 ? std::min(most, limit / 8) : most;
+}
+
 // As much as there is room for: at most half of the budget, so that commits go on.
 Result<MemoryReservation> ReserveForBuild(MemoryBudget* budget, uint64_t wanted) {
   if (budget == nullptr) return MemoryReservation();
@@ -163,7 +171,8 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   auto environment = std::make_shared<Environment>(*path_->env);
   const auto& threads = request.yields ? path_->env->BackgroundExecutor() : path_->env->executor;
   environment->executor = std::make_shared<BuildExecutor>(threads, request.width, context.cancel);
-  const CompactionResources resources{environment, memory_bytes, SpillDirectory(options_)};
+  CodeBlocks blocks(path_->ram->clears(), options_.memory.get(), MemoryUse::kBlockCache, MostBlocksToKeep(options_));
+  const CompactionResources resources{environment, memory_bytes, SpillDirectory(options_), &blocks};
   const CompactionBuild build{registered->build.id, registered->build.gc_epoch, registered->record};
   // What was freed before is room for the build, too.
   GiveBackFreeMemory();
@@ -180,7 +189,7 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   const std::vector<std::string> objects = job->objects();
   registered->recorded = build.record != nullptr || job->recorded();
   job.reset();
-  Status ended = EndCompaction(*registered, compacted, objects, context);
+  Status ended = EndCompaction(*registered, compacted, objects, blocks, context);
   GiveBackFreeMemory();
   return ended;
 }
@@ -253,7 +262,8 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::Register(
 }
 
 Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
-                                     const std::vector<std::string>& objects, const Context& context) {
+                                     const std::vector<std::string>& objects, const CodeBlocks& blocks,
+                                     const Context& context) {
   std::lock_guard write(write_mutex_);
   Context cleaning;
   cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
@@ -266,6 +276,7 @@ Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Re
     if (published) {
       for (const SegmentInfo& segment : compacted->segments) std::erase(own, segment.name);
       RemoveObjects(own, context);
+      ReplaceInRam(registered, blocks);
       return status;
     }
     // What may become the head: its objects stay.
@@ -284,6 +295,16 @@ Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Re
   compactions_.Count({.lost = status.code() == StatusCode::kConflict ? 1U : 0U,
                       .failed = status.code() == StatusCode::kConflict ? 0U : 1U});
   return status;
+}
+
+// Searches find the new segments in RAM as they found the old ones, which nobody asks for any more.
+void CollectionImpl::ReplaceInRam(const RegisteredBuild& registered, const CodeBlocks& blocks) {
+  for (uint32_t segment : registered.picked.plan.inputs) {
+    for (const BlockAddress& block : SegmentBlocks(*registered.base, segment)) {
+      path_->extents->ForgetInRam(block.extent);
+    }
+  }
+  blocks.MoveInto(*path_->extents, path_->ram->clears());
 }
 
 bool CollectionImpl::Unregister(const Build& build, const Context& context) {

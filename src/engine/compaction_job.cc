@@ -219,6 +219,7 @@ Status CompactionJob::WriteObjects(SegmentKind kind) {
   uint64_t rows = 0;
   for (uint32_t place = 0; place < ranges.size(); ++place) {
     ASSIGN_OR_RETURN(SegmentInfo info, WriteObject(place, ranges[place]));
+    if (resources_.blocks != nullptr) resources_.blocks->EndSegment(info);
     rows_->Drop(ranges[place]);
     if (kind == SegmentKind::kCells) {
       routing_.blocks.insert(routing_.blocks.end(), info.blocks.begin(), info.blocks.end());
@@ -231,6 +232,13 @@ Status CompactionJob::WriteObjects(SegmentKind kind) {
   return Status::Ok();
 }
 
+Result<SegmentInfo> CompactionJob::WriteRows(const CellRange& range, const std::string& name, const ByteSink& sink) {
+  CodeBlocks* const blocks = resources_.blocks;
+  if (blocks == nullptr) return rows_->Write(range, name, centroids_, sink);
+  blocks->BeginSegment();
+  return rows_->Write(range, name, centroids_, sink, [&](std::string_view block) { blocks->AddBlock(block); });
+}
+
 Result<SegmentInfo> CompactionJob::WriteObject(uint32_t place, const CellRange& range) {
   for (const std::string& name : written_[place]) {
     ASSIGN_OR_RETURN(std::optional<SegmentInfo> same, SameObject(range, name));
@@ -240,7 +248,7 @@ Result<SegmentInfo> CompactionJob::WriteObject(uint32_t place, const CellRange& 
   }
   const std::string name = BuildObjectName("segment", build_.gc_epoch, build_.id, place);
   objects_.push_back(name);
-  auto produce = [&](const ByteSink& sink) { return rows_->Write(range, name, centroids_, sink); };
+  auto produce = [&](const ByteSink& sink) { return WriteRows(range, name, sink); };
   ASSIGN_OR_RETURN(SegmentInfo info, isotherm::WriteObject<SegmentInfo>(*path_.store, context_, name, produce));
   out_.bytes_written += info.bytes;
   return info;

@@ -17,6 +17,7 @@
 #include "engine/calibration.h"
 #include "engine/cell_rows.h"
 #include "engine/cell_training.h"
+#include "engine/code_blocks.h"
 #include "engine/exact_scan.h"
 #include "engine/head.h"
 #include "engine/row_log.h"
@@ -44,6 +45,7 @@ struct CompactionResources {
   std::shared_ptr<Environment> env;  // its executor need not be that of queries
   uint64_t memory_bytes = 0;
   std::string spill_directory;
+  CodeBlocks* blocks = nullptr;  // takes those that are written; null: they are not kept
 };
 
 // What a compaction wrote, to be put into a head.
@@ -115,6 +117,7 @@ class CompactionJob {
   Status BuildCells();
   Status FillCells(const ProbeCalibration& calibration);
   Status WriteObjects(SegmentKind kind);
+  Result<SegmentInfo> WriteRows(const CellRange& range, const std::string& name, const ByteSink& sink);
   Result<SegmentInfo> WriteObject(uint32_t place, const CellRange& range);
   Status WriteRouting();
   // compaction_resume.cc

@@ -89,7 +89,7 @@ Result<std::vector<std::vector<std::string>>> CompactionJob::FindWritten(size_t 
 // so of all keys: vectors and documents are of the same rows in the same order.
 Result<std::optional<SegmentInfo>> CompactionJob::SameObject(const CellRange& range, const std::string& name) {
   auto forget = [](std::string_view) { return Status::Ok(); };
-  ASSIGN_OR_RETURN(SegmentInfo info, rows_->Write(range, name, centroids_, forget));
+  ASSIGN_OR_RETURN(SegmentInfo info, WriteRows(range, name, forget));
   ReadRequest request{name, ByteRange{info.tail.offset, info.tail.length}, {}};
   ReadResult read = std::move(path_.store->Read(context_, {&request, 1})[0]);
   // Shorter than that.

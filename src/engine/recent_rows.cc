@@ -40,32 +40,6 @@ bool IsGone(const RecentView& view) {
 
 }  // namespace
 
-void CodeBlocks::Add(const SegmentInfo& segment, std::string_view bytes) {
-  uint64_t offset = segment.codes.offset;
-  for (const BlockInfo& block : segment.blocks) {
-    auto memory = ReserveMemory(budget_, MemoryUse::kMemtable, PinnedBlock::MemoryOf(block.length));
-    complete_ = complete_ && memory.ok();
-    if (!memory.ok()) return;
-    PinnedBlock kept = PinnedBlock::Copy(bytes.substr(offset, block.length));
-    kept.Charge(std::move(memory).value());
-    blocks_.push_back({{segment.name, offset, block.length, block.crc32c}, std::move(kept)});
-    offset += block.length;
-    bytes_ += block.length;
-  }
-}
-
-void CodeBlocks::MoveInto(ExtentCache& cache, uint64_t clears) const {
-  if (clears != clears_) return;
-  for (const auto& [extent, block] : blocks_) cache.KeepInRam(extent, block);
-}
-
-PinnedBlock CodeBlocks::Find(const Extent& extent) const {
-  for (const auto& [of, block] : blocks_) {
-    if (of.offset == extent.offset && of.object == extent.object) return block;
-  }
-  return {};
-}
-
 std::shared_ptr<const RecentRows> MakeRecentRows(std::span<const SegmentInfo> segments,
                                                  std::shared_ptr<MemtableRows> rows,
                                                  std::shared_ptr<const CodeBlocks> blocks,

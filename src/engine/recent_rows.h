@@ -11,36 +11,11 @@
 #include <vector>
 
 #include "base/sync.h"
-#include "cache/block_cache.h"
-#include "cache/extent_cache.h"
+#include "engine/code_blocks.h"
 #include "engine/head.h"
 #include "engine/memtable_rows.h"
 
 namespace isotherm {
-
-// What searches read of segments that were just written: they go into the cache when the rows themselves are not in
-// RAM, or no longer. Put there at once they would be gone before anybody asked for them.
-class CodeBlocks {
- public:
-  // `clears`: of the cache, before anything was written. `budget` may be null.
-  CodeBlocks(uint64_t clears, MemoryBudget* budget) : clears_(clears), budget_(budget) {}
-
-  // `bytes` are the whole of the segment. What finds no room in the budget is left out.
-  void Add(const SegmentInfo& segment, std::string_view bytes);
-  // `clears`: by now.
-  void MoveInto(ExtentCache& cache, uint64_t clears) const;
-  // Invalid when it was left out.
-  PinnedBlock Find(const Extent& extent) const;
-  bool complete() const { return complete_; }
-  uint64_t bytes() const { return bytes_; }
-
- private:
-  const uint64_t clears_;
-  MemoryBudget* const budget_;
-  std::vector<std::pair<Extent, PinnedBlock>> blocks_;
-  uint64_t bytes_ = 0;
-  bool complete_ = true;
-};
 
 // The rows of one commit.
 struct RecentRows {

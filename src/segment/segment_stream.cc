@@ -12,9 +12,10 @@ constexpr size_t kSinkBytes = 1 << 20;
 
 }  // namespace
 
-SegmentStream::SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink)
+SegmentStream::SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink, BlockVisitor visit)
     : schema_(schema),
       sink_(std::move(sink)),
+      visit_(std::move(visit)),
       key_pages_(shape.keys),
       filter_(KeyFilter::Make(shape.keys.keys)),
       expected_rows_(static_cast<uint32_t>(shape.keys.keys)) {
@@ -68,6 +69,7 @@ Status SegmentStream::AddBlock(std::span<const BlockRow> rows, uint32_t primary_
   info_.blocks.push_back({static_cast<uint32_t>(bytes.size()), entries, primary_rows, Crc32c(bytes)});
   info_.rows += primary_rows;
   info_.entries += entries;
+  if (visit_) visit_(bytes);
   return Append(bytes);
 }
 

@@ -17,6 +17,7 @@
 namespace isotherm {
 
 using ByteSink = std::function<Status(std::string_view)>;
+using BlockVisitor = std::function<void(std::string_view)>;
 
 // What must be known before the first byte.
 struct SegmentShape {
@@ -31,8 +32,8 @@ struct SegmentShape {
 // After a failure nothing more may be called.
 class SegmentStream {
  public:
-  // `schema` must stay valid.
-  SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink);
+  // `schema` must stay valid. `visit` sees each block as it is written.
+  SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink, BlockVisitor visit = {});
 
   // Begins the object.
   Status Begin();
@@ -55,6 +56,7 @@ class SegmentStream {
 
   const SegmentSchema& schema_;
   const ByteSink sink_;
+  const BlockVisitor visit_;
   SegmentInfo info_;
   KeyPageBuilder key_pages_;
   std::string filter_;
