@@ -26,6 +26,8 @@ clang_flags = -DCMAKE_CXX_COMPILER=$(call llvm_tool,clang++)
 # $(call configure,PRESET,FLAGS)
 configure = cmake --preset $(1) $(CMAKE_FLAGS) $(2) >/dev/null
 build_all = cmake --build build/$(1) -j $(JOBS)
+# Tests of what several threads do at once.
+threaded = 'Race|Concurrent|Thread|Group|Background|Memtable|RowsInRam|Turns|Cache|Lease|Compaction|Handle'
 run_tests = ctest --test-dir build/$(1) --output-on-failure -j $(JOBS)
 
 .PHONY: help
@@ -67,6 +69,17 @@ test-tsan: servers ## All tests under ThreadSanitizer
 	@$(call build_all,tsan)
 	@$(call run_tests,tsan)
 
+# The build of the fuzz targets is one under AddressSanitizer and UndefinedBehaviorSanitizer already.
+.PHONY: test-sanitizers
+test-sanitizers: servers ## What CI runs under sanitizers: the simulator and the parsers, and what has threads
+	@scripts/setup.sh lint
+	@$(call configure,fuzz,$(clang_flags))
+	@$(call build_all,fuzz) --target simulation_test segment_test cache_test
+	@$(call run_tests,fuzz) -L '^(simulation|segment|cache)$$'
+	@$(call configure,tsan)
+	@$(call build_all,tsan) --target engine_test cache_test
+	@$(call run_tests,tsan) -L '^(engine|cache)$$' -R $(threaded)
+
 .PHONY: test-clang
 test-clang: servers ## All tests built by clang
 	@scripts/setup.sh test lint
@@ -97,7 +110,7 @@ test-neon: ## The kernels cross-compiled for 64-bit ARM, tested under an emulato
 fuzz: ## Run the fuzz targets for FUZZ_SECONDS in all
 	@scripts/setup.sh lint
 	@$(call configure,fuzz,$(clang_flags))
-	@$(call build_all,fuzz)
+	@$(call build_all,fuzz) --target fuzz_targets
 	@scripts/fuzz.sh build/fuzz/tests/fuzz $(FUZZ_SECONDS)
 
 .PHONY: bench

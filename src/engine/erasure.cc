@@ -56,7 +56,9 @@ Result<ErasureReport> CollectionImpl::Erase(std::span<const Key> keys, const Era
   if (options.dry_run) return erasure.Foresee();
   const CompactionControl::Pause pause(compactions_);
   std::lock_guard one_at_a_time(compact_mutex_);
-  return erasure.Run();
+  auto report = erasure.Run();
+  if (report.ok()) observer_.Erased(report->complete);
+  return report;
 }
 
 CollectionImpl::Erasure::Erasure(CollectionImpl& own, std::span<const Key> keys, const ErasureOptions& options,

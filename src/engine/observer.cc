@@ -67,6 +67,12 @@ void Observer::Vacuumed(uint64_t objects, uint64_t bytes) const {
   metrics_->Add(MetricId::kVacuumBytesDeleted, bytes);
 }
 
+void Observer::Erased(bool complete) const {
+  if (metrics_ == nullptr) return;
+  metrics_->Add(MetricId::kErasures);
+  if (!complete) metrics_->Add(MetricId::kErasuresIncomplete);
+}
+
 void Observer::Compacted(int64_t begin_ns, uint64_t bytes_read, uint64_t bytes_written) const {
   Took(MetricId::kCompactionSeconds, begin_ns);
   if (metrics_ != nullptr) metrics_->Add(MetricId::kCompactionBytesRead, bytes_read);

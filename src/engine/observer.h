@@ -35,6 +35,7 @@ class Observer {
   void Conflicted(uint64_t newest_version) const;
   void Fenced(uint64_t newest_version) const;
   void Vacuumed(uint64_t objects, uint64_t bytes) const;
+  void Erased(bool complete) const;
   void Refreshed(uint64_t version) const;
   // A compaction that began at `begin_ns`, whatever came of it.
   void Compacted(int64_t begin_ns, uint64_t bytes_read, uint64_t bytes_written) const;

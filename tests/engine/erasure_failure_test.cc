@@ -72,6 +72,7 @@ TEST(ErasureFailure, IsNotCompleteWhileTheDiskCacheCanNotBeEmptied) {
   Options options = Opening(environment);
   Grow(memory, options);
   options.cache_dir = "cache";
+  options.metrics = std::make_shared<Metrics>();
   auto collection = MustOpen(memory, options);
   SearchOptions search;
   search.probes = 1000;
@@ -93,6 +94,8 @@ TEST(ErasureFailure, IsNotCompleteWhileTheDiskCacheCanNotBeEmptied) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_TRUE(report->caches_emptied);
   EXPECT_TRUE(report->complete);
+  EXPECT_EQ(options.metrics->Snapshot().Value(MetricId::kErasures), 2U);
+  EXPECT_EQ(options.metrics->Snapshot().Value(MetricId::kErasuresIncomplete), 1U);
 }
 
 using FaultOf = std::function<Fault(uint64_t after_begin)>;
