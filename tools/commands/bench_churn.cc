@@ -41,6 +41,7 @@ formats::Json ToJson(const ChurnOptions& options, const Churned& churned, const 
     turnovers.push_back({{"turnover", t.number},
                          {"recall", t.recall},
                          {"stored_bytes", t.stored_bytes},
+                         {"resident_bytes", t.resident_bytes},
                          {"anonymous_bytes", t.memory_bytes},
                          {"compactions", t.compactions},
                          {"write_amplification", t.write_amplification},
@@ -59,7 +60,8 @@ std::string Text(const ChurnOptions& options, const Churned& churned, const std:
                          {"recall@10", kRight},
                          {"stored", kRight},
                          {"of a fresh build", kRight},
-                         {"anonymous memory", kRight},
+                         {"resident", kRight},
+                         {"in use", kRight},
                          {"compactions", kRight},
                          {"write amplification", kRight},
                          {"time", kRight}});
@@ -67,11 +69,12 @@ std::string Text(const ChurnOptions& options, const Churned& churned, const std:
     table.AddRow(
         {std::to_string(t.number), terminal::FormatNumber(t.recall), terminal::FormatBytes(t.stored_bytes),
          terminal::FormatPercent(static_cast<double>(t.stored_bytes) / static_cast<double>(churned.fresh_bytes)),
-         terminal::FormatBytes(t.memory_bytes), terminal::FormatCount(t.compactions),
-         terminal::FormatNumber(t.write_amplification), terminal::FormatDuration(t.ns)});
+         terminal::FormatBytes(t.resident_bytes), terminal::FormatBytes(t.memory_bytes),
+         terminal::FormatCount(t.compactions), terminal::FormatNumber(t.write_amplification),
+         terminal::FormatDuration(t.ns)});
   }
   table.AddRow({"fresh build", terminal::FormatNumber(churned.fresh_recall), terminal::FormatBytes(churned.fresh_bytes),
-                "", "", "", "", ""});
+                "", "", "", "", "", ""});
   std::string text = Plural(options.rows, "row", "rows") + " of dimension " + std::to_string(options.dimension) + ", " +
                      terminal::FormatCount(options.batch) + " upserts a commit\n\n" + table.ToString() + "\n" +
                      Plural(churned.asked_for, "row was", "rows were") +

@@ -80,6 +80,7 @@ class Run {
     ASSIGN_OR_RETURN(turnover.recall, RecallOf(*collection_));
     ASSIGN_OR_RETURN(turnover.stored_bytes, StoredBytes(options_.store));
     CollectionStats stats = collection_->Stats();
+    turnover.resident_bytes = ResidentBytes();
     GiveBackFreePages();
     turnover.memory_bytes = AnonymousBytes();
     turnover.compactions = stats.compactions;

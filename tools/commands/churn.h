@@ -26,8 +26,9 @@ struct Turnover {
   uint64_t number = 0;
   double recall = 0;  // of ten
   uint64_t stored_bytes = 0;
-  uint64_t memory_bytes = 0;  // anonymous, what the allocator has free not counted
-  uint64_t compactions = 0;   // since the beginning
+  uint64_t resident_bytes = 0;  // with what the allocator has free
+  uint64_t memory_bytes = 0;    // anonymous, without that
+  uint64_t compactions = 0;     // since the beginning
   double write_amplification = 0;
   int64_t ns = 0;
 };

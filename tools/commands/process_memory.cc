@@ -11,15 +11,22 @@
 
 namespace isotherm::tool {
 
-uint64_t AnonymousBytes() {
-  constexpr std::string_view kName = "RssAnon:";
+namespace {
+
+uint64_t StatusBytes(std::string_view name) {
   std::ifstream status("/proc/self/status");
   std::string line;
   while (std::getline(status, line)) {
-    if (line.starts_with(kName)) return std::stoull(line.substr(kName.size())) * 1024;
+    if (line.starts_with(name)) return std::stoull(line.substr(name.size())) * 1024;
   }
   return 0;
 }
+
+}  // namespace
+
+uint64_t AnonymousBytes() { return StatusBytes("RssAnon:"); }
+
+uint64_t ResidentBytes() { return StatusBytes("VmRSS:"); }
 
 void GiveBackFreePages() {
 #ifdef __GLIBC__

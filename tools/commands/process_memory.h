@@ -9,8 +9,9 @@
 
 namespace isotherm::tool {
 
-// Of /proc/self/status; 0 where there is none. Pages of files are not in it.
+// Of /proc/self/status; 0 where there is none. Pages of files are not in the first.
 uint64_t AnonymousBytes();
+uint64_t ResidentBytes();
 
 // All that is free goes back to the system now.
 void GiveBackFreePages();
