@@ -264,7 +264,7 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::Register(
 Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
                                      const std::vector<std::string>& objects, const CodeBlocks& blocks,
                                      const Context& context) {
-  std::lock_guard write(write_mutex_);
+  std::unique_lock write(write_mutex_);
   Context cleaning;
   cleaning.deadline_ns = path_->env->clock->NowNs() + kCleaningNs;
   std::vector<std::string> own = objects;
@@ -274,9 +274,10 @@ Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Re
     bool published = false;
     status = PublishCompaction(registered, *compacted, &published, context);
     if (published) {
+      write.unlock();  // commits wait for no more than that
+      ReplaceInRam(registered, blocks);
       for (const SegmentInfo& segment : compacted->segments) std::erase(own, segment.name);
       RemoveObjects(own, context);
-      ReplaceInRam(registered, blocks);
       return status;
     }
     // What may become the head: its objects stay.
