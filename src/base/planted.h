@@ -31,6 +31,9 @@ enum class Bug : uint8_t {
   kRollbackKeepsDeletions,  // what was deleted since stays deleted
   kAcknowledgedEarly,       // a thread that comes while one commits is told that all is done
   kFencedIsLanded,          // a writer that woke up too late to know takes its commit for done
+  kErasureKeepsVersions,    // versions that hold erased rows go on
+  kErasureForgetsBranches,  // rows are erased on the own branch only
+  kErasureLeavesCaches,     // what was cached before it stays
 };
 
 #ifdef ISOTHERM_PLANTED_BUGS

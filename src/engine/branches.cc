@@ -162,6 +162,8 @@ Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, cons
   head.gc_epoch = newest.head.gc_epoch;
   head.oldest_version = version;
   head.erasure = newest.head.erasure;
+  // Those versions are not this branch's: it goes on from here.
+  head.erasure.oldest_version = std::min(head.erasure.oldest_version, version);
   head.builds.clear();
   head.slots.clear();
   head.fork_of = branch_;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@
 #include "isotherm/collection.h"
 
 namespace isotherm {
+
+// What a vacuum makes of compactions that are under way.
+enum class Builds : uint8_t {
+  kGoOn,     // what they have written is no garbage, nor is anything that is newer than the oldest of them
+  kAreLost,  // nothing stays for their sake
+};
 
 class CollectionImpl : public Collection {
  public:
@@ -198,7 +205,11 @@ class CollectionImpl : public Collection {
                            const Context& context);
   void CompactWhenDue();
   void CompactInBackground(const std::shared_ptr<const CancelToken>& cancel);
-  Status BeginEpochHere(const VacuumOptions& options, uint64_t epoch, VacuumReport& report, const Context& context);
+  // `branches`: those whose versions it has spared are added.
+  Result<VacuumReport> Vacuum(const VacuumOptions& options, Builds builds, std::set<std::string>* branches,
+                              const Context& context);
+  Status BeginEpochHere(const VacuumOptions& options, Builds builds, uint64_t epoch, VacuumReport& report,
+                        const Context& context);
   // The name of the new lease. `held`: one of the same version that it replaces, or empty. kNotFound: too late, the
   // version was removed.
   Result<std::string> TakeLease(const std::string& branch, uint64_t version, int64_t duration_ms,

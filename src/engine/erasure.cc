@@ -6,6 +6,7 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
+#include "base/planted.h"
 #include "engine/object_writer.h"
 #include "segment/routing_object.h"
 #include "segment/row_version.h"
@@ -75,7 +76,7 @@ Result<ErasureReport> CollectionImpl::Erasure::Run() {
   id_ = MakeNonce(*own_.path_->env->random);
   for (int round = 0; round < kRounds; ++round) {
     ASSIGN_OR_RETURN(std::vector<std::string> unmarked, Unmarked());
-    if (unmarked.empty()) {
+    if (unmarked.empty() && !spared_others_) {
       report_.caches_emptied = own_.EmptyCaches().ok();
       Conclude();
       return report_;
@@ -126,7 +127,11 @@ Status CollectionImpl::Erasure::EraseBranch(const std::string& name) {
   handles_.erase(name);  // it may have been of another branch of this name
   ASSIGN_OR_RETURN(CollectionImpl * handle, HandleOf(name));
   Branch& branch = branches_[name];
-  branch = {};
+  // Another erasure may have marked it since: then what was written meanwhile stays. (If it is another branch, rows
+  // that it began with may not be taken for those.)
+  if (handle->snapshot()->head.fork_version > branch.deleted_in) branch = {};
+  branch.holds.clear();
+  branch.rewritten.clear();
   branch.report.name = name;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     RETURN_IF_ERROR(CheckContext(context_, *own_.path_->env->clock, "erasure"));
@@ -231,7 +236,7 @@ Status CollectionImpl::Erasure::EndVersions(CollectionImpl& handle, Branch& bran
     if (!*clean) return Status::Cancelled("the head holds rows that are to be erased");
     branch.rewritten = traces_.SegmentsWith(base.head);
     ASSIGN_OR_RETURN(uint64_t newest, NewestHolding(handle.branch_, branch, next.oldest_version, base.head.version));
-    next.oldest_version = std::max(next.oldest_version, newest + 1);
+    if (!Planted(Bug::kErasureKeepsVersions)) next.oldest_version = std::max(next.oldest_version, newest + 1);
     // Those that a vacuum spared because of a lease among them: it is renewed no more.
     RETURN_IF_ERROR(FindHolds());
     for (const ErasureHold& hold : report_.holds) {
@@ -266,7 +271,10 @@ Status CollectionImpl::Erasure::CollectGarbage() {
   VacuumOptions vacuum;
   vacuum.keep_soft_deleted = true;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    ASSIGN_OR_RETURN(VacuumReport removed, own_.Vacuum(vacuum, context_));
+    std::set<std::string> spared;
+    ASSIGN_OR_RETURN(VacuumReport removed, own_.Vacuum(vacuum, Builds::kAreLost, &spared, context_));
+    spared_others_ =
+        std::any_of(spared.begin(), spared.end(), [&](const auto& name) { return !branches_.contains(name); });
     report_.versions_removed += removed.versions_removed;
     report_.bytes_removed += removed.bytes_removed;
     report_.objects_removed.insert(report_.objects_removed.end(), removed.objects_removed.begin(),

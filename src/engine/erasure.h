@@ -50,6 +50,8 @@ class CollectionImpl::Erasure {
   bool IsClean(const Head& head, const DeletionMap& deletions, const Branch& branch) const;
 
   // erasure_report.cc
+  // Leaves those of its segments that are there.
+  Status LookAtRemains(Head& version);
   // Whether an archived version that was not removed holds rows that are to go.
   Result<bool> Holds(const std::string& name, Branch& branch, const VersionName& version);
   // The newest of the archived versions from `from` to before `to` that holds some; 0: none does. Counts them.
@@ -71,6 +73,8 @@ class CollectionImpl::Erasure {
   Nonce id_{};
   std::map<std::string, std::unique_ptr<Collection>> handles_;
   std::map<std::string, Branch> branches_;
+  // The last vacuum met a branch that was made meanwhile: what that names stays until the next one, though it be gone.
+  bool spared_others_ = false;
   ErasureReport report_;
 };
 

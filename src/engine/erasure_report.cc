@@ -2,9 +2,24 @@
 #include <algorithm>
 
 #include "base/macros.h"
+#include "base/planted.h"
 #include "engine/erasure.h"
 
 namespace isotherm {
+
+// A version that was removed, and that a late request has put again, names segments that are gone.
+Status CollectionImpl::Erasure::LookAtRemains(Head& version) {
+  Status looked = traces_.Look(version.segments, context_);
+  if (looked.code() != StatusCode::kCorruption) return looked;
+  std::vector<SegmentInfo> there;
+  for (const SegmentInfo& segment : version.segments) {
+    ASSIGN_OR_RETURN(auto objects, ListObjects(*own_.path_->store, segment.name, context_));
+    if (!objects.empty()) there.push_back(segment);
+  }
+  if (there.size() == version.segments.size()) return looked;
+  version.segments = std::move(there);
+  return traces_.Look(version.segments, context_);
+}
 
 Result<bool> CollectionImpl::Erasure::Holds(const std::string& name, Branch& branch, const VersionName& version) {
   auto known = branch.holds.find(version.version);
@@ -12,10 +27,11 @@ Result<bool> CollectionImpl::Erasure::Holds(const std::string& name, Branch& bra
   auto head = ReadVersion(*own_.path_->store, BranchPrefix(name), version, context_);
   if (head.status().code() == StatusCode::kNotFound) return false;  // a vacuum removed it in this moment
   RETURN_IF_ERROR(head.status());
-  RETURN_IF_ERROR(traces_.Look(head->segments, context_));
+  RETURN_IF_ERROR(LookAtRemains(*head));
   const std::set<std::string> segments = traces_.SegmentsWith(*head);
-  const bool old = branch.deleted_in == 0 || version.version < branch.deleted_in;
-  const bool holds = (old && traces_.InRowsOf(*head)) ||
+  // A rollback may have brought them back after they were deleted.
+  const uint64_t newest_erased = branch.deleted_in == 0 ? UINT64_MAX : branch.deleted_in;
+  const bool holds = traces_.InRowsOf(*head, newest_erased) ||
                      !std::includes(branch.rewritten.begin(), branch.rewritten.end(), segments.begin(), segments.end());
   branch.holds[version.version] = holds;
   return holds;
@@ -94,6 +110,7 @@ Result<std::vector<std::string>> CollectionImpl::Erasure::Unmarked() {
   std::vector<std::string> unmarked;
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(*own_.path_->store, context_));
   for (const std::string& name : names) {
+    if (name != own_.branch_ && Planted(Bug::kErasureForgetsBranches)) continue;
     auto loaded = CommitLog(own_.path_->store, own_.path_->env, BranchPrefix(name)).Load(context_);
     if (loaded.status().code() == StatusCode::kNotFound && name != own_.branch_) continue;
     RETURN_IF_ERROR(loaded.status());

@@ -40,9 +40,10 @@ std::set<std::string> KeyTraces::SegmentsWith(const Head& head) const {
   return names;
 }
 
-bool KeyTraces::InRowsOf(const Head& head) const {
-  return std::any_of(head.inline_rows.begin(), head.inline_rows.end(),
-                     [&](const InlineRow& inline_row) { return IsOne(inline_row.row.key); });
+bool KeyTraces::InRowsOf(const Head& head, uint64_t newest_version) const {
+  return std::any_of(head.inline_rows.begin(), head.inline_rows.end(), [&](const InlineRow& inline_row) {
+    return inline_row.row.version <= newest_version && IsOne(inline_row.row.key);
+  });
 }
 
 }  // namespace isotherm

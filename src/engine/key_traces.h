@@ -37,7 +37,8 @@ class KeyTraces {
   const std::vector<KeyTrace>& In(const std::string& segment) const { return traces_.at(segment); }
   // Those of the head's segments, which were looked into, that have a trace.
   std::set<std::string> SegmentsWith(const Head& head) const;
-  bool InRowsOf(const Head& head) const;
+  // Whether the head itself has a row of these keys, of a version up to that one.
+  bool InRowsOf(const Head& head, uint64_t newest_version) const;
 
  private:
   std::vector<Key> keys_;

@@ -68,6 +68,7 @@ Status CollectionImpl::ReplaceLease(const Context& context) {
     // A vacuum may have removed the version since it was loaded, or since the lease before lapsed.
     if (lease.status().code() != StatusCode::kNotFound || !newest) return lease.status();
     RETURN_IF_ERROR(Refresh(context));
+    if (snapshot()->head.version == version) return lease.status();
   }
 }
 

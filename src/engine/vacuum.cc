@@ -165,11 +165,13 @@ Result<BranchState> LoadBranch(BlobStore& store, const std::string& name, const 
   return branch;
 }
 
-void BeginEpoch(const BranchState& state, const VacuumOptions& options, uint64_t epoch, int64_t now_ms, Head& next) {
+void BeginEpoch(const BranchState& state, const VacuumOptions& options, Builds builds, uint64_t epoch, int64_t now_ms,
+                Head& next) {
   next.operation = {Operation::kVacuum, "vacuum", 0, 0, 0, 0};
   if (!Planted(Bug::kNoEpoch)) next.gc_epoch = std::max(next.gc_epoch + 1, epoch);
   next.oldest_version = OldestKept(state, options, now_ms);
-  std::erase_if(next.builds, [&](const Build& build) { return IsGivenUp(build, now_ms); });
+  std::erase_if(next.builds,
+                [&](const Build& build) { return builds == Builds::kAreLost || IsGivenUp(build, now_ms); });
 }
 
 // Of a head: what it lets go. Whatever lets more go changes it.
@@ -183,7 +185,7 @@ using Boundaries = std::map<std::string, Boundary>;  // by branch
 
 // From here on nothing that was begun before can be put into that branch's head.
 Result<Boundary> BeginEpochOf(const ReadPath& path, const std::string& branch, const VacuumOptions& options,
-                              uint64_t epoch, int64_t now_ms, const Context& context) {
+                              Builds builds, uint64_t epoch, int64_t now_ms, const Context& context) {
   const std::string prefix = BranchPrefix(branch);
   CommitLog log(path.store, path.env, prefix);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -193,7 +195,7 @@ Result<Boundary> BeginEpochOf(const ReadPath& path, const std::string& branch, c
     std::string archive = VersionObjectName(prefix, base.head.version, base.head.commit_ms);
     RETURN_IF_ERROR(WithoutOutcome(path.store->Put(context, archive, EncodeHead(base.head)).status()));
     Head next = base.head;
-    BeginEpoch(state, options, epoch, now_ms, next);
+    BeginEpoch(state, options, builds, epoch, now_ms, next);
     SwapResult swap = log.Swap(base, std::move(next), context);
     if (swap.outcome == SwapOutcome::kLanded) {
       // So that there is a version to recover from when all older ones go.
@@ -263,7 +265,7 @@ Status ProtectOnce(BlobStore& store, const std::string& own_branch, const Vacuum
 }
 
 Status ProtectAll(BlobStore& store, const std::string& own_branch, const VacuumOptions& options, int64_t now_ms,
-                  Boundaries begun, Garbage& garbage, VacuumReport& report, const Context& context) {
+                  Boundaries& begun, Garbage& garbage, VacuumReport& report, const Context& context) {
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     status = ProtectOnce(store, own_branch, options, now_ms, begun, garbage, report, context);
@@ -275,13 +277,13 @@ Status ProtectAll(BlobStore& store, const std::string& own_branch, const VacuumO
 }  // namespace
 
 // Caller holds write_mutex_.
-Status CollectionImpl::BeginEpochHere(const VacuumOptions& options, uint64_t epoch, VacuumReport& report,
+Status CollectionImpl::BeginEpochHere(const VacuumOptions& options, Builds builds, uint64_t epoch, VacuumReport& report,
                                       const Context& context) {
   return SwapHead(
       [&](const Snapshot& base, Head& next, DeletionMap& deletions) {
         BranchState state{"", base.head, {}};
         ASSIGN_OR_RETURN(state.archived, ListVersions(*path_->store, path_->branch_prefix, context));
-        BeginEpoch(state, options, epoch, path_->env->clock->WallMs(), next);
+        BeginEpoch(state, options, builds, epoch, path_->env->clock->WallMs(), next);
         report.oldest_version = next.oldest_version;
         if (!options.keep_soft_deleted) report.soft_deleted_rows_removed = PurgeSoftDeleted(next, deletions);
         return Status::Ok();
@@ -290,6 +292,12 @@ Status CollectionImpl::BeginEpochHere(const VacuumOptions& options, uint64_t epo
 }
 
 Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const Context& context) {
+  std::set<std::string> branches;
+  return Vacuum(options, Builds::kGoOn, &branches, context);
+}
+
+Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, Builds builds,
+                                            std::set<std::string>* branches, const Context& context) {
   RETURN_IF_ERROR(options.dry_run ? CheckOpen() : CheckWritable());
   const int64_t now_ms = path_->env->clock->WallMs();
   BlobStore& store = *path_->store;
@@ -303,18 +311,19 @@ Result<VacuumReport> CollectionImpl::Vacuum(const VacuumOptions& options, const 
   Boundaries begun;
   if (!options.dry_run) {
     std::lock_guard write(write_mutex_);
-    RETURN_IF_ERROR(BeginEpochHere(options, epoch, report, context));
+    RETURN_IF_ERROR(BeginEpochHere(options, builds, epoch, report, context));
     RETURN_IF_ERROR(Archive(*snapshot(), context));
     begun.emplace(branch_, Boundary(snapshot()->head));
   }
   for (const BranchInfo& branch : present) {
     if (options.dry_run || branch.name == branch_) continue;
-    auto boundary = BeginEpochOf(*path_, branch.name, options, epoch, now_ms, context);
+    auto boundary = BeginEpochOf(*path_, branch.name, options, builds, epoch, now_ms, context);
     if (boundary.status().code() == StatusCode::kNotFound) continue;  // deleted in this moment
     RETURN_IF_ERROR(boundary.status());
     begun.emplace(branch.name, *boundary);
   }
-  RETURN_IF_ERROR(ProtectAll(store, branch_, options, now_ms, std::move(begun), garbage, report, context));
+  RETURN_IF_ERROR(ProtectAll(store, branch_, options, now_ms, begun, garbage, report, context));
+  for (const auto& [name, boundary] : begun) branches->insert(name);
   for (const ListEntry& entry : garbage.Removable()) {
     RETURN_IF_ERROR(CheckContext(context, *path_->env->clock, "vacuum"));
     if (!options.dry_run) RETURN_IF_ERROR(store.Delete(context, entry.name));

@@ -134,10 +134,14 @@ void Judge(World& world) {
   Process& judge = world.StartProcess("judge", *world.machines().front());
   judge.Spawn("main", [&world, &judge] {
     for (const auto& line : world.model().Lines()) {
+      if (line->broken) continue;
       Session session(world, judge, {.branch = line->branch}, 0);
       CheckEnd(session);
       session.Destroy();
     }
+    Session session(world, judge, {.role = Role::kKeeper, .branch = ""}, 0);
+    EraseAtTheEnd(session);
+    session.Destroy();
     judge.over().Set();
   });
   judge.over().Wait();

@@ -17,7 +17,7 @@ Result<std::string> Cloud::Put(uint64_t client, const std::string& name, std::sh
   }
   ++writes_;
   std::string etag = etags_by_content_ ? ContentEtag(*bytes) : std::to_string(writes_);
-  objects_[name] = {std::move(bytes), etag};
+  objects_[name] = {std::move(bytes), etag, writes_};
   if (hook_) hook_(client, name, /*deleted=*/false);
   return etag;
 }

@@ -18,6 +18,7 @@ class Cloud {
   struct Object {
     std::shared_ptr<const std::string> bytes;
     std::string etag;
+    uint64_t write = 0;  // its number among all writes
   };
   using Objects = std::map<std::string, Object, std::less<>>;
   // Who asked, for what object, and whether it is gone now; called right after a write has happened.
@@ -28,6 +29,8 @@ class Cloud {
 
   void SetHook(WriteHook hook) { hook_ = std::move(hook); }
   const Objects& objects() const { return objects_; }
+  // So many objects were put; the newest has this number.
+  uint64_t writes() const { return writes_; }
 
   Result<std::string> Put(uint64_t client, const std::string& name, std::shared_ptr<const std::string> bytes,
                           const PutCondition& condition);

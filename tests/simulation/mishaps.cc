@@ -9,17 +9,6 @@ namespace {
 constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kHourMs = 3'600'000;
 
-std::string ReadAll(FileSystem& files, const std::string& path) {
-  auto file = files.Open(path, OpenMode::kRead);
-  if (!file.ok()) return {};
-  auto size = (*file)->Size();
-  if (!size.ok()) return {};
-  std::string bytes(*size, '\0');
-  auto got = (*file)->Read(0, bytes);
-  bytes.resize(got.ok() ? *got : 0);
-  return bytes;
-}
-
 }  // namespace
 
 void Mishaps::Strike() {
@@ -107,26 +96,12 @@ void Mishaps::FillDisk() {
                         [disk = machine.disk] { disk->SetCapacity(std::nullopt); });
 }
 
-std::vector<std::string> Mishaps::CacheFiles(Machine& machine) {
-  std::vector<std::string> paths;
-  auto folders = machine.disk->ListDirectory("cache");
-  if (!folders.ok()) return paths;
-  for (const FileInfo& folder : *folders) {
-    auto files = machine.disk->ListDirectory("cache/" + folder.name);
-    if (!files.ok()) continue;
-    for (const FileInfo& file : *files) {
-      if (!file.is_directory && file.name != "lock") paths.push_back("cache/" + folder.name + "/" + file.name);
-    }
-  }
-  return paths;
-}
-
 void Mishaps::DamageCache() {
   Machine& machine = AnyMachine();
-  std::vector<std::string> paths = CacheFiles(machine);
+  std::vector<std::string> paths = machine.CacheFiles();
   if (!world_.faults().enabled(Fault::kCorruptCache) || paths.empty()) return;
   const std::string& path = paths[random_.Below(paths.size())];
-  std::string bytes = ReadAll(*machine.disk, path);
+  std::string bytes = machine.ReadAll(path);
   auto file = machine.disk->Open(path, OpenMode::kReadWrite);
   if (bytes.empty() || !file.ok()) return;
   for (uint64_t bits = 1 + random_.Below(20); bits > 0; --bits) {
@@ -142,14 +117,14 @@ void Mishaps::DamageCache() {
 void Mishaps::RememberCache(Machine& machine) {
   if (!world_.faults().enabled(Fault::kStaleCache)) return;
   Files files;
-  for (const std::string& path : CacheFiles(machine)) files[path] = ReadAll(*machine.disk, path);
+  for (const std::string& path : machine.CacheFiles()) files[path] = machine.ReadAll(path);
   remembered_[&machine] = std::move(files);
 }
 
 void Mishaps::RestoreCache(Machine& machine) {
   auto found = remembered_.find(&machine);
   if (!world_.faults().enabled(Fault::kStaleCache) || found == remembered_.end() || found->second.empty()) return;
-  for (const std::string& path : CacheFiles(machine)) static_cast<void>(machine.disk->Remove(path));
+  for (const std::string& path : machine.CacheFiles()) static_cast<void>(machine.disk->Remove(path));
   for (const auto& [path, bytes] : found->second) {
     // The directory may be gone with the power.
     static_cast<void>(machine.disk->CreateDirectories(path.substr(0, path.rfind('/'))));

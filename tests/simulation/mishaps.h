@@ -34,7 +34,6 @@ class Mishaps {
 
   Machine& AnyMachine();
   std::vector<Process*> Alive(const Machine* machine);
-  std::vector<std::string> CacheFiles(Machine& machine);
   void Note(const std::string& who, const std::string& what);
 
   World& world_;

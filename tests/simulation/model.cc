@@ -149,6 +149,7 @@ void Model::OnHead(Handle& handle, const std::string& branch, const std::string&
     found = lines_.find(branch);
   }
   Line& line = *found->second;
+  if (line.broken) return;
   const std::string title = Title(handle, line);
   if (head->version != line.newest() + 1) return Fail(title + " calls itself " + std::to_string(head->version));
   std::shared_ptr<const State> state;
@@ -174,6 +175,7 @@ void Model::OnHead(Handle& handle, const std::string& branch, const std::string&
     state = std::make_shared<const State>(std::move(now).value());
   }
   if (!line.unchecked) Explain(handle, line, *head, *state);
+  if (!line.unchecked) CheckForErased(title, line, *head, *state);
   Append(title, line, *head, std::move(state));
 }
 
@@ -186,8 +188,15 @@ void Model::OnFirstHead(Handle& handle, const std::string& branch, const Head& h
   // Who had the one before may take it for that one.
   if (line->unchecked) lines_[branch]->unchecked = true;
   line->parent = LineOf(head.fork_of);
+  line->unchecked = line->unchecked || (line->parent != nullptr && line->parent->unchecked);
   lines_[branch] = line;
   if (line->unchecked) return;
+  // A lease that was broken or had lapsed: as with one that can't be read.
+  if (line->parent != nullptr) {
+    const Line::Version* from = line->parent->Find(head.version);
+    line->broken = line->unchecked = from == nullptr || !IsLeasedBy(handle, *from);
+    if (line->broken) return;
+  }
   for (const IntentPtr& intent : handle.intents) {
     if (intent->kind != Intent::Kind::kCreateBranch || intent->branch != branch) continue;
     const uint64_t least = intent->version == 0 ? intent->base : intent->version;
@@ -237,6 +246,7 @@ void Model::OnLease(const Handle& handle, const std::string& name) {
     if (lease->version >= line->oldest || IsLeased(*version)) record.objects = version->objects;
   }
   record.owner = handle.id;
+  record.version = lease->version;
   record.line = std::move(line);
   leases_[name] = record;
   if (scheduler_.trace().has_text()) {
@@ -250,13 +260,20 @@ bool Model::IsLeased(const Line::Version& version) const {
   return std::ranges::any_of(leases_, [&](const auto& each) { return each.second.objects == version.objects; });
 }
 
+bool Model::IsLeasedBy(const Handle& handle, const Line::Version& version) const {
+  return std::ranges::any_of(leases_, [&](const auto& each) {
+    return each.second.owner == handle.id && each.second.objects == version.objects;
+  });
+}
+
 void Model::OnDelete(Handle& handle, const std::string& name) {
   const std::string title = handle.name + " deleted " + name;
   if (auto lease = leases_.find(name); lease != leases_.end()) {
-    if (lease->second.owner != handle.id && Holds(lease->second, handle)) Fail(title + ", which holds");
-    if (lease->second.owner == handle.id) {
-      released_.insert(name);
-    } else {
+    if (lease->second.owner != handle.id && Holds(lease->second, handle) && !MayBreak(lease->second, handle)) {
+      Fail(title + ", which holds");
+    }
+    if (lease->second.owner == handle.id || IsErasing(handle)) released_.insert(name);
+    if (lease->second.owner != handle.id) {
       handles_.at(lease->second.owner - 1)->lost_lease = true;
     }
     leases_.erase(lease);

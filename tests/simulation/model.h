@@ -7,6 +7,7 @@
 // that version was promised to stay.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -46,6 +47,10 @@ class Model {
 
   // Branches that are there, the main one first.
   std::vector<std::shared_ptr<Line>> Lines() const;
+  // Whether one was deleted, or made too late: then parts of it may be missing.
+  bool BranchesComeAndGo() const {
+    return std::ranges::any_of(lines_, [](const auto& each) { return each.second->gone || each.second->unchecked; });
+  }
   // Null: there is no such branch.
   std::shared_ptr<Line> LineOf(const std::string& branch) const;
   uint64_t newest() const { return LineOf("")->newest(); }  // 0: there is no collection yet
@@ -73,9 +78,9 @@ class Model {
     Moment moment;
     std::vector<ChangePtr> accepted;  // of all lanes
     std::vector<ChangePtr> landed;    // of them, in a version already
-    bool was_open = false;  // uncertain or unsettled
-    uint64_t number = 0;    // of the handle's
-    bool alone = true;      // no other one was under way
+    bool was_open = false;            // uncertain or unsettled
+    uint64_t number = 0;              // of the handle's
+    bool alone = true;                // no other one was under way
   };
   Commitment BeginCommit(Handle& handle);
   // `definite`: an error says that nothing was committed. (Unless another call may have done so meanwhile.)
@@ -93,6 +98,20 @@ class Model {
   IntentPtr BeginIntent(Handle& handle, Intent intent);
   void EndIntent(Handle& handle, Intent& intent, const Status& status);
 
+  // Around a call that erases rows, whose own intent this begins.
+  struct Erasing {
+    IntentPtr intent;
+    std::set<std::string> markers;             // of all rows that these keys ever had
+    std::vector<std::shared_ptr<Line>> lines;  // that were there
+  };
+  Erasing BeginErasure(Handle& handle, std::set<Key> keys, bool break_leases);
+  // It says that it is complete: nothing is left of what was there when it began. `files`: of the handle's disk cache.
+  void CheckErased(const Handle& handle, const Erasing& begin, const std::map<std::string, std::string>& files);
+  // What it says holds it up does so.
+  void CheckErasureHolds(const Handle& handle, const Intent& intent, const ErasureReport& report);
+  // Nobody opens a version with rows whose erasure was complete before.
+  void CheckOpenedAfterErasure(const Handle& handle, uint64_t version);
+
   // A version of the handle's branch that may not be there any more, although a lease holds nothing of it.
   bool MayBeRemoved(const Handle& handle, uint64_t version) const;
 
@@ -100,6 +119,7 @@ class Model {
   struct LeaseRecord {
     uint64_t owner = 0;
     std::shared_ptr<Line> line;
+    uint64_t version = 0;
     std::shared_ptr<const std::set<std::string>> objects;  // null: of a version that was not promised to stay
     int64_t expires_ms = 0;
   };
@@ -111,6 +131,7 @@ class Model {
   void OnLease(const Handle& handle, const std::string& name);
   // Whether a lease of it is there.
   bool IsLeased(const Line::Version& version) const;
+  bool IsLeasedBy(const Handle& handle, const Line::Version& version) const;
   // Whether a lease keeps what it names from `handle`, as far as that one's clock may have come.
   bool Holds(const LeaseRecord& lease, const Handle& handle) const;
   void OnDelete(Handle& handle, const std::string& name);
@@ -127,8 +148,24 @@ class Model {
   bool ExplainLane(const Handle& handle, const Lane& lane, uint64_t version, const State& before, const State& now,
                    State& expected);
   std::string ExplainVacuum(Handle& handle, const Line& line, const Head& head, const State& before, const State& now);
+  std::string ExplainErase(Handle& handle, const Line& line, const Head& head, const State& before, const State& now);
   std::string ExplainRollback(Handle& handle, const Line& line, const State& now);
   std::string ExplainFastForward(Handle& handle, const Line& line, const State& now);
+
+  // What is to be found of all rows that these keys had, wherever that was.
+  std::set<std::string> MarkersOf(const std::set<Key>& keys) const;
+  // Whether a version has a row of these keys, or an object that has.
+  bool MayHold(const Line& line, uint64_t version, const std::set<Key>& keys) const;
+  bool MayBreak(const LeaseRecord& lease, const Handle& handle) const;
+  // Of an erasure's keys: rows that were written after it began.
+  std::set<std::string> Survivors(const Intent& intent) const;
+  // A vacuum of that handle has begun.
+  static void NoteCollection(const Handle& handle, const Line& line);
+  void CheckForErased(const std::string& title, const Line& line, const Head& head, const State& state);
+  // By a branch, in a version that was promised to stay.
+  bool IsNeeded(const std::string& object) const;
+  bool IsOfAnotherOfItsName(const std::string& object) const;
+  static bool IsErasing(const Handle& handle);
 
   Scheduler& scheduler_;
   const Cloud& cloud_;
@@ -138,7 +175,8 @@ class Model {
   // By the name of an object: for each branch the newest version that needs it.
   std::map<std::string, std::map<std::shared_ptr<Line>, uint64_t>> needed_;
   std::map<std::string, LeaseRecord> leases_;
-  std::set<std::string> released_;  // leases, by who took them: what a late request puts again holds nothing
+  std::set<std::string> released_;         // leases, by who took them: what a late request puts again holds nothing
+  std::map<std::string, int64_t> erased_;  // markers of rows, and when that was complete
   uint64_t versions_ = 0;
   std::vector<std::unique_ptr<Handle>> handles_;
   std::string failure_;

@@ -116,7 +116,7 @@ std::string Model::ExplainVacuum(Handle& handle, const Line& line, const Head& h
   if (head.oldest_version < line.oldest) return "versions that were given up are to be kept again";
   std::string why = "nobody asked for a vacuum";
   for (const IntentPtr& intent : handle.intents) {
-    if (intent->kind != Intent::Kind::kVacuum) continue;
+    if (intent->kind != Intent::Kind::kVacuum && intent->kind != Intent::Kind::kErase) continue;
     const VacuumOptions& wanted = intent->vacuum;
     const int64_t latest_ms = handle.process->WallSince(intent->since_ns).latest_ms;
     why.clear();
@@ -134,7 +134,7 @@ std::string Model::ExplainVacuum(Handle& handle, const Line& line, const Head& h
     if (purges) std::erase_if(expected, [](const auto& each) { return each.second.soft; });
     if (why.empty()) why = DifferenceOf(expected, now, head.version, latest_ms);
     if (!why.empty()) continue;
-    ++handle.landings[intent->kind];
+    ++handle.landings[Intent::Kind::kVacuum];
     return {};
   }
   return why;
@@ -184,7 +184,8 @@ void Model::Explain(Handle& handle, const Line& line, const Head& head, const St
   std::string why;
   if (line.versions.empty() && line.parent != nullptr) {
     why = DifferenceOf(line.parent->StateAt(head.version), now, 0, INT64_MIN);
-  } else if (handle.line->branch != line.branch && head.operation.operation != Operation::kVacuum) {
+  } else if (handle.line->branch != line.branch && head.operation.operation != Operation::kVacuum &&
+             !IsErasing(handle)) {
     why = "it is of another branch";
   } else {
     switch (head.operation.operation) {
@@ -195,11 +196,14 @@ void Model::Explain(Handle& handle, const Line& line, const Head& head, const St
         why = handle.compacts || handle.compacts_itself ? DifferenceOf(before, now, 0, latest_ms)
                                                         : "nobody asked for a compaction";
         break;
-      case Operation::kVacuum: why = ExplainVacuum(handle, line, head, before, now); break;
+      case Operation::kVacuum:
+        why = ExplainVacuum(handle, line, head, before, now);
+        NoteCollection(handle, line);
+        break;
       case Operation::kRollback: why = ExplainRollback(handle, line, now); break;
       case Operation::kBranch: why = ExplainFastForward(handle, line, now); break;
       case Operation::kRecover: why = "there was nothing to recover"; break;
-      case Operation::kErase: why = "nobody asked for an erasure"; break;
+      case Operation::kErase: why = ExplainErase(handle, line, head, before, now); break;
     }
   }
   if (!why.empty()) {

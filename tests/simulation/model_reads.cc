@@ -383,7 +383,7 @@ void Model::EndIntent(Handle& handle, Intent& intent, const Status& status) {
   }
   // A request that was given up, to another branch's head, may still be executed.
   const bool may_follow = status.code() == StatusCode::kUnknown || intent.kind == Intent::Kind::kCreateBranch ||
-                          intent.kind == Intent::Kind::kVacuum;
+                          intent.kind == Intent::Kind::kVacuum || intent.kind == Intent::Kind::kErase;
   if (!status.ok() && may_follow) return;
   intent.over = true;
   std::erase_if(handle.intents, [](const IntentPtr& each) { return each->over; });

@@ -19,6 +19,7 @@ const std::vector<Operation>& Operations() {
       {"refresh", {5, 20, 6, 4}, false, Refresh},
       {"verify", {0, 1, 1, 1}, false, Verify},
       {"versions", {0, 2, 0, 3}, false, ListVersions},
+      {"erase", {1, 0, 2, 4}, false, Erase},
       {"rollback", {0, 0, 0, 3}, false, Rollback},
       {"vacuum", {0, 0, 2, 9}, false, Vacuum},
       {"create branch", {0, 0, 0, 3}, false, CreateBranch},
@@ -70,8 +71,11 @@ Row MakeRow(Worker& worker, uint64_t key) {
   if (random.Below(6) == 0) {
     row.expires_at_ms = worker.session.process().WallMs() + static_cast<int64_t>(random.Below(40'000)) - 1000;
   }
-  row.payload.assign(random.Below(8) == 0 ? random.Below(1500) : random.Below(20),
-                     static_cast<char>('a' + random.Below(26)));
+  const size_t more = random.Below(8) == 0 ? random.Below(1500) : random.Below(20);
+  const std::string marker = worker.session.world().NewMarker();
+  row.payload = marker + std::string(more, static_cast<char>('a' + random.Below(26)));
+  // Blocks that are searched, and cached, have it too.
+  row.metadata["m"] = marker;
   return row;
 }
 

@@ -37,6 +37,9 @@ void CommitRows(Worker& worker);
 void Discard(Worker& worker);
 void Compact(Worker& worker);
 void Close(Worker& worker);
+void Erase(Worker& worker);
+// At the end of the run, when nothing goes wrong any more: it is complete.
+void EraseAtTheEnd(Session& session);
 // At the end of the run, when nothing goes wrong any more: whatever is pending can be committed, and the handle closed.
 void Finish(Worker& worker);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,15 +50,22 @@ struct Lane {
 
 // A call that changes the head, but no row by itself. It may take effect as long as it is not known to be over.
 struct Intent {
-  enum class Kind : uint8_t { kRollback, kFastForward, kCreateBranch, kVacuum };
+  enum class Kind : uint8_t { kRollback, kFastForward, kCreateBranch, kVacuum, kErase };
   Kind kind = Kind::kVacuum;
   std::string branch{};
   uint64_t version = 0;  // to go to; of a new branch 0: the newest that the handle knows
   uint64_t base = 0;     // the version that the handle was at
   VacuumOptions vacuum{};
+  std::set<Key> keys{};  // to be erased
+  bool break_leases = false;
   int64_t since_ns = 0;
   bool over = false;
   uint64_t landings_before = 0;
+  // Of an erasure, by branch: the first version without the rows. What is newer was written since.
+  std::map<std::shared_ptr<const Line>, uint64_t> deleted_in{};
+  // Writes of the cloud: the newest of this erasure, and the one up to which its last vacuum has collected everything.
+  uint64_t newest_write = 0;
+  uint64_t collected_write = 0;
 };
 using IntentPtr = std::shared_ptr<Intent>;
 
@@ -83,6 +91,7 @@ struct Handle {
   bool commits_itself = false;   // when it has much pending
   bool compacts_itself = false;  // after its commits
   bool compacts = false;         // was asked to
+  bool erases = false;           // at this moment
   bool leased = false;           // always at the same version
   bool lost_lease = false;       // one had lapsed by another one's clock, and was removed
   std::vector<IntentPtr> intents;

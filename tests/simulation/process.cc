@@ -71,6 +71,31 @@ class ProcessExecutor : public Executor {
 
 }  // namespace
 
+std::vector<std::string> Machine::CacheFiles() const {
+  std::vector<std::string> paths;
+  auto folders = disk->ListDirectory("cache");
+  if (!folders.ok()) return paths;
+  for (const FileInfo& folder : *folders) {
+    auto files = disk->ListDirectory("cache/" + folder.name);
+    if (!files.ok()) continue;
+    for (const FileInfo& file : *files) {
+      if (!file.is_directory && file.name != "lock") paths.push_back("cache/" + folder.name + "/" + file.name);
+    }
+  }
+  return paths;
+}
+
+std::string Machine::ReadAll(const std::string& path) const {
+  auto file = disk->Open(path, OpenMode::kRead);
+  if (!file.ok()) return {};
+  auto size = (*file)->Size();
+  if (!size.ok()) return {};
+  std::string bytes(*size, '\0');
+  auto got = (*file)->Read(0, bytes);
+  bytes.resize(got.ok() ? *got : 0);
+  return bytes;
+}
+
 Process::Process(std::string name, Machine& machine, Scheduler& scheduler, Faults& faults, uint64_t seed)
     : machine_(machine), scheduler_(scheduler), faults_(faults), group_{std::move(name)}, over_(scheduler) {
   environment_ = std::make_shared<Environment>(Environment{

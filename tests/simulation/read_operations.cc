@@ -40,7 +40,8 @@ bool AreRowsOf(const Seen& seen, const std::vector<Hit>& hits, const SearchOptio
     if (found == seen.state.end() || !LiveAt(found->second, seen.now_ms) || !keys.insert(hit.key).second) return false;
     const Row& row = *found->second.row;
     if (options.include_metadata && hit.metadata != row.metadata) return false;
-    if (!options.include_metadata && hit.metadata != Metadata{{"n", row.metadata.at("n")}}) return false;
+    const Metadata filtered{{"m", row.metadata.at("m")}, {"n", row.metadata.at("n")}};
+    if (!options.include_metadata && hit.metadata != filtered) return false;
     if (options.include_payload && hit.payload != row.payload) return false;
     if (options.include_vector && hit.vector != row.vector) return false;
   }

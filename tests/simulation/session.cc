@@ -38,6 +38,7 @@ Session::Session(World& world, Process& process, const SessionPlan& plan, uint64
   options_.background_compaction = settings.background_compaction && random_.Below(4) > 0;
   options_.compaction = settings.compaction;
   options_.compaction_policy = settings.compaction_policy;
+  options_.put_copies = static_cast<uint32_t>(1 + random_.Below(settings.most_put_copies));
   handle_ = &world.model().AddHandle(process, plan.branch);
   handle_->lanes.resize(plan.lanes);
   handle_->commits_itself = !options_.read_only && settings.memtable_bytes < kAlmostNever;
@@ -79,6 +80,7 @@ void Session::CheckOpened(uint64_t newest_before, uint64_t as_of_before) {
   const uint64_t version = Version(plan_.in_the_past() ? 0 : std::max<uint64_t>(newest_before, 1));
   Note("opened at version " + std::to_string(version));
   if (line().unchecked || !process_.alive()) return;
+  model().CheckOpenedAfterErasure(*handle_, version);
   const bool other_version = plan_.as_of_version != 0 && version != plan_.as_of_version;
   const uint64_t as_of_now = line().VersionAsOf(plan_.as_of_ms);
   const bool other_time = plan_.as_of_ms != 0 && (version < as_of_before || version > as_of_now);
@@ -186,6 +188,10 @@ bool Call::Ended(const Status& status, std::initializer_list<StatusCode> expecte
   World& world = session_.world();
   world.trace().Add(StatusCodeName(status.code()), {});
   world.CountOutcome(name_ + ": " + StatusCodeName(status.code()));
+  const uint32_t copies = session_.options().put_copies;
+  if (commits_ && !session_.read_only() && copies > 1) {
+    world.CountOutcome("each object put " + std::to_string(copies) + " times: " + StatusCodeName(status.code()));
+  }
   session_.Note(name_ + ": " + status.ToString());
   if (status.code() == StatusCode::kDeadlineExceeded) world.faults().Hit(Fault::kDeadline);
   if (status.code() == StatusCode::kCancelled) world.faults().Hit(Fault::kCancelled);

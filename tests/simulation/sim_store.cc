@@ -84,7 +84,7 @@ SimStore::FlightPtr SimStore::Send(RequestKind kind, std::string what, Execute e
       flight->answer.status = Status::Unavailable(flight->what + ": slow down");
       flight->answered = true;
       Note(*flight, "refused");
-      process_.scheduler().WakeAll(flight.get());
+      process_.scheduler().WakeAll(flight->waiter.get());
     });
   } else if (faults.Strikes(Fault::kLostAnswer)) {
     faults.Hit(Fault::kLostAnswer);
@@ -117,7 +117,7 @@ void SimStore::Deliver(const FlightPtr& flight, int64_t arrival_ns, int64_t answ
     }
     process_.scheduler().At(answer_ns, [this, flight] {
       flight->answered = true;
-      process_.scheduler().WakeAll(flight.get());
+      process_.scheduler().WakeAll(flight->waiter.get());
     });
   });
 }
@@ -129,7 +129,7 @@ void SimStore::Lose(const FlightPtr& flight, int64_t when_ns) {
     flight->answered = true;
     std::string message = flight->what + ": the connection broke";
     flight->answer.status = say_unknown ? Status::Unknown(message) : Status::Unavailable(message);
-    process_.scheduler().WakeAll(flight.get());
+    process_.scheduler().WakeAll(flight->waiter.get());
   });
 }
 
@@ -153,15 +153,29 @@ void SimStore::Note(const Flight& flight, std::string_view outcome) {
   }
 }
 
-SimStore::Answer SimStore::Await(const Context& context, Flight& flight) {
+SimStore::Answer SimStore::Await(const Context& context, const FlightPtr& flight) {
+  return AwaitOne(context, {&flight, 1});
+}
+
+SimStore::Answer SimStore::AwaitOne(const Context& context, std::span<const FlightPtr> copies) {
   Clock& clock = *process_.environment()->clock;
-  while (!flight.answered && process_.alive()) {
-    if (Status ended = CheckContext(context, clock, flight.what); !ended.ok()) return {ended, {}, {}, {}};
+  Flight& first = *copies.front();
+  for (const FlightPtr& flight : copies) flight->waiter = first.waiter;
+  auto answered_well = [](const FlightPtr& flight) { return flight->answered && flight->answer.status.ok(); };
+  auto answered = [](const FlightPtr& flight) { return flight->answered; };
+  while (process_.alive() && !std::ranges::any_of(copies, answered_well) && !std::ranges::all_of(copies, answered)) {
+    if (Status ended = CheckContext(context, clock, first.what); !ended.ok()) return {ended, {}, {}, {}};
     int64_t until_ns = context.deadline_ns;
     if (context.cancel != nullptr) until_ns = std::min(until_ns, clock.NowNs() + kCancelCheckNs);
-    process_.scheduler().Wait(&flight, until_ns);
+    process_.scheduler().Wait(first.waiter.get(), until_ns);
   }
   if (!process_.alive()) return {Dead(), {}, {}, {}};
+  // Without a good answer, what leaves open whether it happened.
+  auto best = std::ranges::find_if(copies, answered_well);
+  if (best == copies.end()) {
+    best = std::ranges::find_if(copies, [](const auto& each) { return MayHaveHappened(each->answer.status.code()); });
+  }
+  Flight& flight = best == copies.end() ? first : **best;
   if (flight.damaged) ++damaged_reads_;
   StatusCode code = flight.answer.status.code();
   if (code == StatusCode::kUnavailable || code == StatusCode::kUnknown) ++failures_;
@@ -188,7 +202,7 @@ std::vector<ReadResult> SimStore::Read(const Context& context, std::span<const R
   }
   for (size_t i = 0; i < requests.size(); ++i) {
     if (flights[i] == nullptr) continue;
-    Answer answer = Await(context, *flights[i]);
+    Answer answer = Await(context, flights[i]);
     int64_t start_ns = results[i].start_ns;
     results[i] =
         answer.status.ok() ? std::move(answer.read) : ReadResult{.status = answer.status, .data = {}, .etag = {}};
@@ -198,23 +212,50 @@ std::vector<ReadResult> SimStore::Read(const Context& context, std::span<const R
   return results;
 }
 
-Result<std::string> SimStore::Put(const Context& context, std::string_view name, std::string_view bytes,
-                                  const PutCondition& condition) {
-  RETURN_IF_ERROR(CheckRequest(context, *process_.environment()->clock, "put", name));
-  auto content = std::make_shared<const std::string>(bytes);
-  FlightPtr flight = Send(
+SimStore::FlightPtr SimStore::SendPut(std::string_view name, std::shared_ptr<const std::string> bytes,
+                                      const PutCondition& condition) {
+  return Send(
       RequestKind::kPut, "put " + std::string(name),
-      [this, object = std::string(name), content, condition] {
+      [this, object = std::string(name), bytes = std::move(bytes), condition] {
         Answer answer;
-        auto etag = cloud_.Put(options_.client, object, content, condition);
+        auto etag = cloud_.Put(options_.client, object, bytes, condition);
         answer.status = etag.status();
         if (etag.ok()) answer.etag = *etag;
         return answer;
       },
       condition.mode != PutMode::kOverwrite);
-  Answer answer = Await(context, *flight);
+}
+
+Result<std::string> SimStore::Put(const Context& context, std::string_view name, std::string_view bytes,
+                                  const PutCondition& condition) {
+  RETURN_IF_ERROR(CheckRequest(context, *process_.environment()->clock, "put", name));
+  FlightPtr flight = SendPut(name, std::make_shared<const std::string>(bytes), condition);
+  Answer answer = Await(context, flight);
   RETURN_IF_ERROR(answer.status);
   return std::move(answer.etag);
+}
+
+std::vector<PutResult> SimStore::PutAll(const Context& context, std::span<const PutRequest> requests) {
+  Clock& clock = *process_.environment()->clock;
+  std::vector<PutResult> results(requests.size());
+  std::vector<std::vector<FlightPtr>> copies(requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const PutRequest& request = requests[i];
+    results[i].status = CheckRequest(context, clock, "put", request.name);
+    results[i].start_ns = results[i].end_ns = clock.NowNs();
+    if (!results[i].status.ok()) continue;
+    results[i].requests = request.copies;
+    auto bytes = std::make_shared<const std::string>(request.bytes);
+    while (copies[i].size() < request.copies) copies[i].push_back(SendPut(request.name, bytes, request.condition));
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (copies[i].empty()) continue;
+    Answer answer = AwaitOne(context, copies[i]);
+    results[i].status = answer.status;
+    results[i].etag = std::move(answer.etag);
+    results[i].end_ns = clock.NowNs();
+  }
+  return results;
 }
 
 Result<std::unique_ptr<BlobWriter>> SimStore::CreateWriter(const Context& context, std::string_view name) {
@@ -228,7 +269,7 @@ Status SimStore::Delete(const Context& context, std::string_view name) {
     cloud_.Delete(options_.client, object);
     return Answer{};
   });
-  return Await(context, *flight).status;
+  return Await(context, flight).status;
 }
 
 Result<ListPage> SimStore::List(const Context& context, std::string_view prefix, std::string_view start_after,
@@ -240,7 +281,7 @@ Result<ListPage> SimStore::List(const Context& context, std::string_view prefix,
                             answer.page = ListOf(cloud_.objects(), from, after, limit);
                             return answer;
                           });
-  Answer answer = Await(context, *flight);
+  Answer answer = Await(context, flight);
   RETURN_IF_ERROR(answer.status);
   return std::move(answer.page);
 }

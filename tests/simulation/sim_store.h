@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "isotherm/blob_store.h"
 #include "isotherm/metering.h"
@@ -29,6 +31,7 @@ class SimStore : public BlobStore {
   std::vector<ReadResult> Read(const Context& context, std::span<const ReadRequest> requests) override;
   Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
                           const PutCondition& condition = {}) override;
+  std::vector<PutResult> PutAll(const Context& context, std::span<const PutRequest> requests) override;
   Result<std::unique_ptr<BlobWriter>> CreateWriter(const Context& context, std::string_view name) override;
   Status Delete(const Context& context, std::string_view name) override;
   Result<ListPage> List(const Context& context, std::string_view prefix, std::string_view start_after = {},
@@ -55,6 +58,9 @@ class SimStore : public BlobStore {
     bool answered = false;
     bool damaged = false;
     Answer answer;
+    // Woken with the answer: who waits for it, perhaps for others too. As long as one of them is under way nothing
+    // else has this address.
+    std::shared_ptr<const char> waiter = std::make_shared<const char>();
   };
   using FlightPtr = std::shared_ptr<Flight>;
   using Execute = std::function<Answer()>;
@@ -63,8 +69,11 @@ class SimStore : public BlobStore {
   FlightPtr Send(RequestKind kind, std::string what, Execute execute, bool conditional = false);
   void Deliver(const FlightPtr& flight, int64_t arrival_ns, int64_t answer_ns, Execute execute, bool damaged);
   void Lose(const FlightPtr& flight, int64_t when_ns);
+  FlightPtr SendPut(std::string_view name, std::shared_ptr<const std::string> bytes, const PutCondition& condition);
+  // Until one of them is answered well, or all are.
+  Answer AwaitOne(const Context& context, std::span<const FlightPtr> copies);
   // Until the answer is there, or what the context or the process' end has to say instead.
-  Answer Await(const Context& context, Flight& flight);
+  Answer Await(const Context& context, const FlightPtr& flight);
   void Damage(std::string& data);
   void Note(const Flight& flight, std::string_view outcome);
 

@@ -1,8 +1,14 @@
 #include "tests/simulation/state.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace isotherm::simulation {
+
+std::string NewMarker(uint64_t number) {
+  std::string digits = std::to_string(number);
+  return kMarkerBegin + std::string(kMarkerBytes - std::size(kMarkerBegin) - digits.size(), '0') + digits + ";";
+}
 
 size_t LiveRows(const State& state) {
   return static_cast<size_t>(std::count_if(state.begin(), state.end(), [](const auto& e) { return !e.second.soft; }));

@@ -28,6 +28,13 @@ struct WallRange {
 
 inline bool ExpiredAt(const Row& row, int64_t now_ms) { return row.expires_at_ms != 0 && row.expires_at_ms <= now_ms; }
 inline bool LiveAt(const Entry& entry, int64_t now_ms) { return !entry.soft && !ExpiredAt(*entry.row, now_ms); }
+// What tells a row's content from every other one's, wherever its payload or its filter columns are written: no two
+// that are made have the same. A patch keeps it.
+inline constexpr char kMarkerBegin[] = "row@";
+inline constexpr size_t kMarkerBytes = 12;
+std::string NewMarker(uint64_t number);
+inline std::string MarkerOf(const Row& row) { return row.payload.substr(0, kMarkerBytes); }
+
 size_t LiveRows(const State& state);  // expired ones among them
 
 // "" when `found` is `expected`. Rows of `expected` that have no version yet have `new_version` in `found`. Those that

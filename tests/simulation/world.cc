@@ -9,7 +9,7 @@ Settings Settings::Of(uint64_t seed) {
   Settings settings;
   settings.create.dimension = static_cast<uint32_t>(4 + random.Below(5));
   settings.create.metric = random.Below(2) == 0 ? Metric::kL2 : Metric::kInnerProduct;
-  settings.create.filter_columns = {"n"};
+  settings.create.filter_columns = {"m", "n"};
   settings.inline_bytes = uint64_t{512} << random.Below(5);
   settings.memtable_bytes = random.Below(4) == 0 ? uint64_t{1024} << random.Below(4) : uint64_t{64} << 20;
   settings.min_rows_for_cells = uint64_t{2} << random.Below(5);
@@ -34,6 +34,8 @@ Settings Settings::Of(uint64_t seed) {
   settings.compaction.min_rows_for_cells = settings.min_rows_for_cells;
   settings.compaction.cells = static_cast<uint32_t>(random.Below(8));
   if (random.Below(3) > 0) settings.compaction.max_object_bytes = 2048;
+  settings.erasures = random.Below(2) == 0;
+  settings.most_put_copies = static_cast<uint32_t>(1 + random.Below(3));
   return settings;
 }
 

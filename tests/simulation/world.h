@@ -35,6 +35,8 @@ struct Settings {
   uint64_t yield_one_in = 0;
   uint64_t disk_cache_bytes = 0;  // 0: none
   uint64_t block_cache_bytes = 0;
+  bool erasures = false;
+  uint32_t most_put_copies = 1;
   CompactOptions compaction;  // that most compactions have, so that one can go on with another
 
   static Settings Of(uint64_t seed);
@@ -71,6 +73,9 @@ class World {
   uint64_t calls() const { return calls_; }
   uint64_t request_count() const;
 
+  // For a row's payload.
+  std::string NewMarker() { return simulation::NewMarker(++rows_); }
+
   // For branches that somebody wants to make: never two of one name, but for two who want one at the same time.
   std::string NewBranchName();
 
@@ -94,6 +99,7 @@ class World {
   std::map<std::string, uint64_t> operations_;
   bool stopping_ = false;
   uint64_t branches_ = 0;
+  uint64_t rows_ = 0;
 };
 
 }  // namespace isotherm::simulation

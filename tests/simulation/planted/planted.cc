@@ -40,6 +40,9 @@ const std::vector<PlantedBug>& PlantedBugs() {
       {Bug::kRollbackKeepsDeletions, "RollbackKeepsDeletions"},
       {Bug::kAcknowledgedEarly, "AcknowledgedEarly"},
       {Bug::kFencedIsLanded, "FencedIsLanded"},
+      {Bug::kErasureKeepsVersions, "ErasureKeepsVersions"},
+      {Bug::kErasureForgetsBranches, "ErasureForgetsBranches"},
+      {Bug::kErasureLeavesCaches, "ErasureLeavesCaches"},
   };
   return bugs;
 }
