@@ -181,21 +181,28 @@ Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, cons
       return Status::AlreadyExists("there is a branch '" + std::string(name) + "'");
     }
   }
-  RETURN_IF_ERROR(CheckBranchLease(object, lease, context));
+  RETURN_IF_ERROR(CheckBranchLease(object, version, lease, context));
   return PutRoutingCopy(head.routing, BranchPrefix(name), context);
 }
 
 // A vacuum removes leases that have lapsed before it looks for branches: as long as the lease is there after the
-// branch, whoever collects garbage has seen one of them.
-Status CollectionImpl::CheckBranchLease(const std::string& head_object, const std::string& lease,
+// branch, whoever collects garbage has seen one of them. An erasure may have broken it, and a late request put it
+// again: the head tells.
+Status CollectionImpl::CheckBranchLease(const std::string& head_object, uint64_t version, const std::string& lease,
                                         const Context& context) {
-  ReadRequest request{lease, {}, {}};
-  Status held = path_->store->Read(context, {&request, 1})[0].status;
-  if (held.ok()) return held;
-  if (held.code() != StatusCode::kNotFound) {
-    return Status::Unknown("the branch is there; whether a vacuum took parts of it can't be told: " + held.ToString());
+  const ReadRequest requests[] = {{lease, {}, {}}, {path_->branch_prefix + kHeadObject, {}, {}}};
+  std::vector<ReadResult> reads = path_->store->Read(context, requests);
+  const Status& held = reads[0].status;
+  auto head = reads[1].status.ok() ? DecodeHead(reads[1].data) : Result<Head>(reads[1].status);
+  const bool is_gone = held.code() == StatusCode::kNotFound;
+  const bool is_ended = head.ok() && version < head->erasure.oldest_version;
+  if (held.ok() && head.ok() && !is_ended) return Status::Ok();
+  if (!is_gone && !is_ended) {
+    return Status::Unknown("the branch is there; whether a vacuum took parts of it can't be told: " +
+                           (held.ok() ? head.status() : held).ToString());
   }
   RETURN_IF_ERROR(path_->store->Delete(context, head_object));
+  if (is_ended) return Status::Conflict("version " + std::to_string(version) + " holds rows that are being erased");
   return Status::Conflict("making the branch took so long that a vacuum may have removed parts of it; try again");
 }
 

@@ -224,7 +224,8 @@ class CollectionImpl : public Collection {
   Status ReplaceLease(const Context& context);
   void RenewLease();
   Status WriteBranch(std::string_view name, uint64_t version, const std::string& lease, const Context& context);
-  Status CheckBranchLease(const std::string& head_object, const std::string& lease, const Context& context);
+  Status CheckBranchLease(const std::string& head_object, uint64_t version, const std::string& lease,
+                          const Context& context);
   // Whether it was registered until then.
   bool Unregister(const Build& build, const Context& context);
 

@@ -135,13 +135,20 @@ Status CollectionImpl::Erasure::EraseBranch(const std::string& name) {
   branch.report.name = name;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     RETURN_IF_ERROR(CheckContext(context_, *own_.path_->env->clock, "erasure"));
-    RETURN_IF_ERROR(DeleteRows(*handle, branch));
-    RETURN_IF_ERROR(RewriteSegments(*handle, branch));
     bool clean = false;
-    RETURN_IF_ERROR(EndVersions(*handle, branch, &clean));
+    Status status = TryBranch(*handle, branch, &clean);
+    // A vacuum may have removed what the handle's version names.
+    if (!status.ok() && handle->MovedOn(*handle->snapshot(), status, context_)) continue;
+    RETURN_IF_ERROR(status);
     if (clean) return ReplaceRoutingCopy(*handle, context_);
   }
   return Status::Conflict("it went on being changed; try again");
+}
+
+Status CollectionImpl::Erasure::TryBranch(CollectionImpl& handle, Branch& branch, bool* clean) {
+  RETURN_IF_ERROR(DeleteRows(handle, branch));
+  RETURN_IF_ERROR(RewriteSegments(handle, branch));
+  return EndVersions(handle, branch, clean);
 }
 
 // From here on nobody goes back to them on this branch, and compactions that have read them are lost.

@@ -40,6 +40,8 @@ class CollectionImpl::Erasure {
   static PickedPlan PlanOf(const Head& head, const std::set<std::string>& names);
   Result<CollectionImpl*> HandleOf(const std::string& name);
   Status EraseBranch(const std::string& name);
+  // *clean: nothing of the rows is left in its newest version, nor in one that can be opened.
+  Status TryBranch(CollectionImpl& handle, Branch& branch, bool* clean);
   Status DeleteRows(CollectionImpl& handle, Branch& branch);
   Status RewriteSegments(CollectionImpl& handle, Branch& branch);
   Status EndVersions(CollectionImpl& handle, Branch& branch, bool* clean);
@@ -73,6 +75,7 @@ class CollectionImpl::Erasure {
   Nonce id_{};
   std::map<std::string, std::unique_ptr<Collection>> handles_;
   std::map<std::string, Branch> branches_;
+  std::set<std::string> dead_segments_;  // that hold rows, and that no version may name any more
   // The last vacuum met a branch that was made meanwhile: what that names stays until the next one, though it be gone.
   bool spared_others_ = false;
   ErasureReport report_;

@@ -1,5 +1,6 @@
 // What an erasure has to do, and what keeps it from being complete.
 #include <algorithm>
+#include <iterator>
 
 #include "base/macros.h"
 #include "base/planted.h"
@@ -33,6 +34,8 @@ Result<bool> CollectionImpl::Erasure::Holds(const std::string& name, Branch& bra
   const uint64_t newest_erased = branch.deleted_in == 0 ? UINT64_MAX : branch.deleted_in;
   const bool holds = traces_.InRowsOf(*head, newest_erased) ||
                      !std::includes(branch.rewritten.begin(), branch.rewritten.end(), segments.begin(), segments.end());
+  std::set_difference(segments.begin(), segments.end(), branch.rewritten.begin(), branch.rewritten.end(),
+                      std::inserter(dead_segments_, dead_segments_.end()));
   branch.holds[version.version] = holds;
   return holds;
 }
@@ -103,6 +106,11 @@ Status CollectionImpl::Erasure::FindLeft(bool* garbage) {
       *garbage = *garbage || !leased;
     }
   }
+  if (*garbage || spared_others_ || !report_.holds.empty()) return Status::Ok();
+  // What the vacuum has spared a leased version's segments for may be gone by now, by another vacuum.
+  ASSIGN_OR_RETURN(auto segments, ListObjects(store, "segment-", context_));
+  *garbage = std::any_of(segments.begin(), segments.end(),
+                         [&](const ListEntry& entry) { return dead_segments_.contains(entry.name); });
   return Status::Ok();
 }
 

@@ -203,7 +203,8 @@ void Model::CheckErasureHolds(const Handle& handle, const Intent& intent, const 
   for (const ErasureHold& hold : report.holds) {
     until_ms = std::max(until_ms, hold.until_ms);
     auto lease = leases_.find(hold.lease);
-    if (lease == leases_.end() || lease->second.line == nullptr || lease->second.line->unchecked) continue;
+    // One that a late request put again holds what is left of its version, which may be nothing.
+    if (lease == leases_.end() || lease->second.objects == nullptr || lease->second.line->unchecked) continue;
     const LeaseRecord& record = lease->second;
     if (record.version != hold.version || record.line->branch != hold.branch ||
         record.expires_ms + kLeaseSkewMs != hold.until_ms || !MayHold(*record.line, record.version, intent.keys)) {
