@@ -147,7 +147,9 @@ void FastForwardTo(Worker& worker, const Line& line) {
     return;
   }
   session.handle().compacts = true;  // its conflicts are not those of a commit
-  JudgeCommit(session, begin, status, version, /*definite=*/false);
+  // The branch may have been deleted in this moment, which says nothing of rows.
+  const bool is_gone = line.gone && status.code() == StatusCode::kNotFound;
+  JudgeCommit(session, begin, is_gone ? Status::Conflict(status.message()) : status, version, /*definite=*/false);
   EndIntent(session, *intent, status);
 }
 
