@@ -187,6 +187,16 @@ Result<std::string> S3Store::Put(const Context& context, std::string_view name, 
   return PutAnswer(client_->Send(context, call), name, condition.mode != PutMode::kOverwrite);
 }
 
+// Of the answers to copies of one put the first good one counts, and without one what leaves open whether it happened.
+bool TellsMore(const Status& answer, const Status& before) {
+  auto rank = [](const Status& status) {
+    if (status.ok()) return 3;
+    if (status.code() == StatusCode::kUnknown) return 2;
+    return MayHaveHappened(status.code()) ? 1 : 0;
+  };
+  return rank(answer) > rank(before);
+}
+
 std::vector<PutResult> S3Store::PutAll(const Context& context, std::span<const PutRequest> requests) {
   std::vector<PutResult> results(requests.size());
   std::vector<HttpRequest> calls;
@@ -210,9 +220,8 @@ std::vector<PutResult> S3Store::PutAll(const Context& context, std::span<const P
     PutResult& result = results[sent[i]];
     const PutRequest& request = requests[sent[i]];
     Result<std::string> etag = PutAnswer(answers[i], request.name, request.condition.mode != PutMode::kOverwrite);
-    // Of several the first good answer counts, and without one what leaves open whether it happened.
     const bool first = i == 0 || sent[i - 1] != sent[i];
-    if (!first && (result.status.ok() || !(etag.ok() || MayHaveHappened(etag.status().code())))) continue;
+    if (!first && !TellsMore(etag.status(), result.status)) continue;
     result.status = etag.status();
     if (etag.ok()) result.etag = std::move(etag).value();
     result.start_ns = answers[i].start_ns;

@@ -300,8 +300,12 @@ TEST_F(ErasureRace, ABranchThatIsMadeAndDeletedMeanwhileKeepsNothing) {
   eraser_store->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
     if (kind != RequestKind::kList || !name.starts_with("branches/") || name.size() > 9) return Fault{};
     // At first, by the vacuum before its epoch and after it, and at last.
-    if (++lists == 2) EXPECT_TRUE(memory_->Put({}, request.name, head).ok());
-    if (lists == 4) EXPECT_TRUE(beside->DeleteBranch("brief").ok());
+    ++lists;
+    if (lists == 2) {
+      EXPECT_TRUE(memory_->Put({}, request.name, head).ok());
+    } else if (lists == 4) {
+      EXPECT_TRUE(beside->DeleteBranch("brief").ok());
+    }
     return Fault{};
   });
   auto report = eraser->Erase(MarkedKeys(kErased));
