@@ -23,13 +23,22 @@ constexpr uint64_t kLeastPieceBytes = 2 << 20;
 constexpr uint64_t kMostPieceBytes = 16 << 20;
 constexpr size_t kPiecesAtOnce = 4;  // held in RAM
 
-// About what a segment takes for it.
-uint64_t StoredBytes(const Row& row) { return EncodedRowBytes(row) + row.vector.size(); }
+// About what a segment takes for it: also checksums, and its places in a block and in a key page.
+uint64_t StoredBytes(const Row& row) {
+  constexpr uint64_t kPlaces = 96;
+  return EncodedRowBytes(row) + row.vector.size() + kPlaces;
+}
 
 uint64_t StoredBytes(std::span<const std::shared_ptr<const Row>> rows) {
   uint64_t bytes = 0;
   for (const auto& row : rows) bytes += StoredBytes(*row);
   return bytes;
+}
+
+// A string that has no room left would take twice as much.
+void AppendTo(std::string& out, std::string_view bytes) {
+  if (out.size() + bytes.size() > out.capacity()) out.reserve(out.size() + out.size() / 8 + bytes.size());
+  out += bytes;
 }
 
 // Ends of runs of rows, one a segment.
@@ -141,7 +150,7 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
       auto written =
           WriteFlatSegment(base.head.schema, last[i].name, std::span(rows).subspan(begin, ends[first + i] - begin),
                            [&](std::string_view bytes) {
-                             last[i].bytes += bytes;
+                             AppendTo(last[i].bytes, bytes);
                              return Status::Ok();
                            });
       encoded[i] = written.status();
