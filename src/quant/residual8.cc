@@ -7,26 +7,57 @@
 
 namespace isotherm {
 
-ResidualFactors EncodeResidual8(std::span<const float> row, std::span<const float> centroid, int8_t* code) {
+namespace {
+
+struct Extent {
   float largest = 0;
   double norm2 = 0;
-  for (size_t i = 0; i < row.size(); ++i) {
-    float r = row[i] - centroid[i];
-    largest = std::max(largest, std::abs(r));
-    norm2 += static_cast<double>(r) * r;
+};
+
+// In lanes, so that compilers can take several numbers at once: they may not change the order of sums themselves.
+Extent ExtentOf(std::span<const float> row, std::span<const float> centroid) {
+  constexpr size_t kLanes = 8;
+  float largest[kLanes] = {};
+  double norm2[kLanes] = {};
+  auto add = [&](size_t i, size_t lane) {
+    const float r = row[i] - centroid[i];
+    const float magnitude = std::abs(r);
+    largest[lane] = largest[lane] < magnitude ? magnitude : largest[lane];
+    norm2[lane] += static_cast<double>(r) * r;
+  };
+  const size_t whole = row.size() / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
   }
-  if (largest == 0) {
+  for (size_t i = whole; i < row.size(); ++i) add(i, i - whole);
+  Extent all;
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    all.largest = std::max(all.largest, largest[lane]);
+    all.norm2 += norm2[lane];
+  }
+  return all;
+}
+
+// Added to a number of less than 2^51 and taken away again it rounds that, ties to even, without a call.
+constexpr double kRounding = 0x1.8p52;
+
+}  // namespace
+
+ResidualFactors EncodeResidual8(std::span<const float> row, std::span<const float> centroid, int8_t* code) {
+  const Extent extent = ExtentOf(row, centroid);
+  if (extent.largest == 0) {
     std::fill_n(code, row.size(), int8_t{0});
     return {0, 0};
   }
   // Rounded up, so that no component is beyond the last step even where floats have few digits left.
-  float scale = largest / 127;
-  if (scale * 127.0 < largest) scale = std::nextafter(scale, largest);
-  double inverse = 1.0 / scale;
+  float scale = extent.largest / 127;
+  if (scale * 127.0 < extent.largest) scale = std::nextafter(scale, extent.largest);
+  const double inverse = 1.0 / scale;
   for (size_t i = 0; i < row.size(); ++i) {
-    code[i] = static_cast<int8_t>(std::nearbyint((row[i] - centroid[i]) * inverse));
+    const double rounded = (row[i] - centroid[i]) * inverse + kRounding - kRounding;
+    code[i] = static_cast<int8_t>(static_cast<int32_t>(rounded));
   }
-  return {scale, static_cast<float>(norm2)};
+  return {scale, static_cast<float>(extent.norm2)};
 }
 
 ResidualQuery::ResidualQuery(Metric metric, std::span<const float> query) : metric_(metric), query_(query) {

@@ -50,7 +50,7 @@ class WarmCompaction : public testing::Test {
     all.k = 3;
     auto result = writer_->Search(NumberedRow(7).vector, all, context);
     EXPECT_TRUE(result.ok()) << result.status();
-    if (result.ok()) EXPECT_EQ(result->hits.size(), 3U);
+    EXPECT_EQ(result.ok() ? result->hits.size() : 0, 3U);
     return meter.Records().size();
   }
 

@@ -38,7 +38,7 @@ TEST(Restart, AHandleThatWasClosedLeavesItsDiskCacheToTheNextBeforeItIsGone) {
   auto store = std::make_shared<MemoryBlobStore>();
   TempDirectory cache;
   Options options;
-  options.create = CreateOptions{16, Metric::kL2, KeyType::kInteger};
+  options.create = CreateOptions{16, Metric::kL2, KeyType::kInteger, {}};
   options.cache_dir = cache.path();
   auto first = Open(store, options);
   ASSERT_TRUE(first.ok()) << first.status();

@@ -168,6 +168,31 @@ TEST(EncodeResidual8, EveryComponentIsWithinHalfAStep) {
   }
 }
 
+TEST(EncodeResidual8, IsTheNearestStepTiesToEvenInEveryLength) {
+  SplitMix64 random(11);
+  for (size_t dimension = 1; dimension <= 70; ++dimension) {
+    const std::vector<float> centroid = Vector(random, dimension, 3);
+    const std::vector<float> row = Vector(random, dimension, 5);
+    std::vector<int8_t> code(dimension);
+    const ResidualFactors factors = EncodeResidual8(row, centroid, code.data());
+    float largest = 0;
+    double norm2 = 0;
+    for (size_t i = 0; i < dimension; ++i) {
+      const float r = row[i] - centroid[i];
+      largest = std::max(largest, std::abs(r));
+      norm2 += double{r} * r;
+      EXPECT_EQ(code[i], std::nearbyint(r * (1.0 / factors.scale))) << dimension << ", " << i;
+    }
+    EXPECT_NEAR(factors.scale, largest / 127, largest * 1e-7);
+    EXPECT_NEAR(factors.norm2, norm2, norm2 * 1e-6);
+  }
+  std::vector<float> halves = {127};
+  for (int step = -127; step < 127; ++step) halves.push_back(static_cast<float>(step) + 0.5F);
+  std::vector<int8_t> code(halves.size());
+  EXPECT_EQ(EncodeResidual8(halves, std::vector<float>(halves.size()), code.data()).scale, 1);
+  for (size_t i = 0; i < halves.size(); ++i) EXPECT_EQ(code[i], std::nearbyint(halves[i])) << halves[i];
+}
+
 TEST(EncodeResidual8, ARowAtItsCentroidIsAsFarAsThat) {
   SplitMix64 random(5);
   std::vector<float> row = Vector(random, 20);
