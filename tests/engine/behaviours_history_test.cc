@@ -276,9 +276,11 @@ TEST_P(VersionBehaviour, AScanShowsEachRowOfItsSnapshotOnceInOrderDuringWrites) 
   auto writer = MustOpen(store_, options_);
   CommitRows(*writer, 0, kKeys);
   std::atomic<bool> done{false};
+  std::atomic<uint64_t> scans{0};
   std::thread writing([&] {
     SplitMix64 random(3);
-    for (int commit = 0; commit < 25; ++commit) {
+    // Also where the reader begins late.
+    for (int commit = 0; commit < 25 || (scans < 3 && commit < 10'000); ++commit) {
       WriteBatch batch;
       for (int i = 0; i < 10; ++i) {
         uint64_t key = random.Below(kKeys);
@@ -298,7 +300,6 @@ TEST_P(VersionBehaviour, AScanShowsEachRowOfItsSnapshotOnceInOrderDuringWrites) 
     done = true;
   });
   auto reader = Reader();
-  uint64_t scans = 0;
   uint64_t last_version = 0;
   for (bool last = false; !last; ++scans) {
     last = done;
