@@ -37,10 +37,10 @@ class Fiber {
   std::function<void()> body_;
   bool ended_ = true;
   // What sanitizers want to know of a switch.
-  void* inside_state_ = nullptr;
-  void* outside_state_ = nullptr;
-  const void* outside_stack_ = nullptr;
-  size_t outside_stack_bytes_ = 0;
+  [[maybe_unused]] void* inside_state_ = nullptr;
+  [[maybe_unused]] void* outside_state_ = nullptr;
+  [[maybe_unused]] const void* outside_stack_ = nullptr;
+  [[maybe_unused]] size_t outside_stack_bytes_ = 0;
 };
 
 }  // namespace isotherm::simulation

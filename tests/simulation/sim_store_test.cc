@@ -168,7 +168,6 @@ TEST_F(SimStoreTest, ADeadlineEndsTheWaitingAndNotTheRequest) {
 }
 
 TEST_F(SimStoreTest, AProcessThatDiesLeavesWhatItSentAndSendsNothingMore) {
-  Context endless;
   Process other("other", machine_, scheduler_, faults_, 2);
   Status of_dead;
   process_.Spawn("main", [&] {
