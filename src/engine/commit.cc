@@ -113,7 +113,7 @@ Status CollectionImpl::CommitPending(bool force_segment, std::string_view cause,
     if (settled.code() != StatusCode::kFenced || of_changes) RETURN_IF_ERROR(settled);
     if (!landed && of_changes && options_.conflict_policy == ConflictPolicy::kFail) return OtherWasFaster();
   }
-  bool spill = force_segment && (snapshot()->rows.size() > 0 || !snapshot()->soft_rows.empty());
+  bool spill = force_segment && (snapshot()->rows.size() > 0 || snapshot()->soft_rows.size() > 0);
   if (!Freeze() && !spill) return Status::Ok();
   return CommitChanges(force_segment, cause, context);
 }

@@ -130,7 +130,7 @@ class Planner {
     for (const Row& row : base_.rows.rows()) {
       if (!removed_.contains(row.key)) kept.push_back({std::make_shared<const Row>(row), softened_.contains(row.key)});
     }
-    for (const Row& row : base_.soft_rows) {
+    for (const Row& row : base_.soft_rows.rows()) {
       if (!removed_.contains(row.key)) kept.push_back({std::make_shared<const Row>(row), true});
     }
     return kept;

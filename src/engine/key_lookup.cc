@@ -117,8 +117,8 @@ StoredRow RowOfKey(const Snapshot& snapshot, const Liveness& liveness, const Key
   if (const Row* row = snapshot.rows.Find(key)) {
     out = {StoredRow::State::kLive, row, {}, row->version, row->expires_at_ms};
   }
-  for (const Row& row : snapshot.soft_rows) {
-    if (row.key == key) out = {StoredRow::State::kSoftDeleted, &row, {}, row.version, row.expires_at_ms};
+  if (const Row* row = snapshot.soft_rows.Find(key)) {
+    out = {StoredRow::State::kSoftDeleted, row, {}, row->version, row->expires_at_ms};
   }
   for (const KeyPlace& place : places) {
     const SegmentInfo& segment = snapshot.head.segments[place.segment];

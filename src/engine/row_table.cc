@@ -37,11 +37,6 @@ float ExactDistance(Metric metric, std::span<const float> query, std::span<const
   return 1 - sums.dot / (std::sqrt(sums.norm_a) * std::sqrt(sums.norm_b));
 }
 
-RowTable::RowTable(std::vector<Row> rows) {
-  rows_.reserve(rows.size());
-  for (Row& row : rows) Add(std::move(row));
-}
-
 void RowTable::Add(Row row) {
   encoded_bytes_ += EncodedRowBytes(row);
   index_.emplace(row.key, rows_.size());

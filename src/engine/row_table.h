@@ -17,9 +17,6 @@ float ExactDistance(Metric metric, std::span<const float> query, std::span<const
 // Not thread-safe; its owner locks.
 class RowTable {
  public:
-  RowTable() = default;
-  explicit RowTable(std::vector<Row> rows);
-
   void Add(Row row);  // requires that the key is new
   size_t size() const { return rows_.size(); }
   const std::vector<Row>& rows() const { return rows_; }

@@ -30,7 +30,7 @@ std::vector<Row> RowsAtHand(const ReadView& view, const ScanOptions& options) {
   for (const Row& row : view.snapshot->rows.rows()) {
     if (IsWanted(view, row, false, options.soft_deleted)) rows.push_back(Pick(row, options));
   }
-  for (const Row& row : view.snapshot->soft_rows) {
+  for (const Row& row : view.snapshot->soft_rows.rows()) {
     if (IsWanted(view, row, true, options.soft_deleted)) rows.push_back(Pick(row, options));
   }
   return rows;

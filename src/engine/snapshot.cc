@@ -88,7 +88,7 @@ uint64_t Snapshot::row_count() const {
 Head Snapshot::WholeHead() const {
   Head whole = head;
   for (const Row& row : rows.rows()) whole.inline_rows.push_back({row, false});
-  for (const Row& row : soft_rows) whole.inline_rows.push_back({row, true});
+  for (const Row& row : soft_rows.rows()) whole.inline_rows.push_back({row, true});
   return whole;
 }
 
@@ -140,11 +140,9 @@ Result<std::shared_ptr<const Liveness>> Snapshot::Deletions(const ReadPath& path
 std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64_t head_bytes,
                                              std::shared_ptr<const Routing> routing, const Snapshot* previous) {
   auto snapshot = std::make_shared<Snapshot>();
-  std::vector<Row> rows;
   for (InlineRow& row : head.inline_rows) {
-    (row.soft_deleted ? snapshot->soft_rows : rows).push_back(std::move(row.row));
+    (row.soft_deleted ? snapshot->soft_rows : snapshot->rows).Add(std::move(row.row));
   }
-  snapshot->rows = RowTable(std::move(rows));
   head.inline_rows.clear();
   snapshot->head = std::move(head);
   snapshot->etag = std::move(etag);

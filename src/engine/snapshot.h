@@ -62,7 +62,7 @@ struct Snapshot {
   std::string etag;
   uint64_t head_bytes = 0;
   RowTable rows;                           // expired ones among them
-  std::vector<Row> soft_rows;              // of the head, softly deleted
+  RowTable soft_rows;                      // of the head, softly deleted
   std::shared_ptr<const Routing> routing;  // null: no cells
 
   // Rows that are not deleted; expired ones are counted until a compaction drops them.

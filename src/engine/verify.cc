@@ -34,7 +34,7 @@ class Verification {
     report_.rows = snapshot_.rows.size();
     report_.bytes = snapshot_.head_bytes;
     for (const Row& row : snapshot_.rows.rows()) CountKey(row.key);
-    for (const Row& row : snapshot_.soft_rows) CountKey(row.key);
+    for (const Row& row : snapshot_.soft_rows.rows()) CountKey(row.key);
     RETURN_IF_ERROR(CheckRouting());
     RETURN_IF_ERROR(CheckDeletions());
     for (uint32_t s = 0; s < snapshot_.head.segments.size(); ++s) RETURN_IF_ERROR(CheckSegment(s));
