@@ -76,6 +76,19 @@ class ErasureRace : public testing::Test {
     Grow(memory_, options_);
   }
 
+  // Once for every put of such an object from the `first` on: others do something at it, and what came of it is
+  // checked. Returns how many there were.
+  int AtEachPut(const std::string& prefix, int first, const std::function<void()>& meanwhile,
+                const std::function<void()>& check, const std::vector<uint64_t>& rows = kErased) {
+    for (int at = first; true; ++at) {
+      SCOPED_TRACE(prefix + " " + std::to_string(at));
+      StartAnew();
+      if (!EraseWhile(prefix, at, meanwhile, rows)) return at - first;
+      check();
+      if (HasFailure()) return at - first;
+    }
+  }
+
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::shared_ptr<Environment> environment_ = EnvironmentWithClock(clock_);
   Options options_ = Opening(environment_);
@@ -85,20 +98,15 @@ class ErasureRace : public testing::Test {
 };
 
 TEST_F(ErasureRace, ARowThatIsWrittenAfterItBeganIsANewOneAndStays) {
-  int times = 0;
-  for (int at = 2; true; ++at) {
-    SCOPED_TRACE("head " + std::to_string(at));
-    StartAnew();
-    const bool met = EraseWhile("head", at, [&] {
-      auto writer = MustOpen(memory_, options_);
-      ASSERT_TRUE(writer->Upsert(MarkedRow(3, 1)).ok());
-      ASSERT_TRUE(writer->Commit().ok());
-      ASSERT_TRUE(writer->Upsert(MarkedRow(3, 2)).ok());
-      ASSERT_TRUE(writer->Upsert(MarkedRow(5, 1)).ok());
-      ASSERT_TRUE(writer->Commit().ok());
-    });
-    if (!met) break;
-    ++times;
+  const auto meanwhile = [&] {
+    auto writer = MustOpen(memory_, options_);
+    ASSERT_TRUE(writer->Upsert(MarkedRow(3, 1)).ok());
+    ASSERT_TRUE(writer->Commit().ok());
+    ASSERT_TRUE(writer->Upsert(MarkedRow(3, 2)).ok());
+    ASSERT_TRUE(writer->Upsert(MarkedRow(5, 1)).ok());
+    ASSERT_TRUE(writer->Commit().ok());
+  };
+  const auto check = [&] {
     EXPECT_EQ(TracesInStore(*memory_, kErased, false), kNothing);
     auto reader = MustOpen(memory_, options_);
     auto row = reader->Get(MarkedKey(3));
@@ -106,52 +114,37 @@ TEST_F(ErasureRace, ARowThatIsWrittenAfterItBeganIsANewOneAndStays) {
     EXPECT_EQ(row->payload, "edition 2");
     EXPECT_TRUE(reader->Get(MarkedKey(5)).ok());
     ExpectClean(*reader);
-    if (HasFailure()) return;
-  }
-  EXPECT_GE(times, 4);
+  };
+  EXPECT_GE(AtEachPut("head", 2, meanwhile, check), 4);
 }
 
 TEST_F(ErasureRace, ABranchThatIsMadeMeanwhileIsErasedAsWell) {
-  int times = 0;
-  for (int at = 1; true; ++at) {
-    SCOPED_TRACE("head " + std::to_string(at));
-    StartAnew();
-    const bool met = EraseWhile("head", at, [&] {
-      auto writer = MustOpen(memory_, options_);
-      auto versions = writer->Versions();
-      ASSERT_TRUE(versions.ok()) << versions.status();
-      Status made = writer->CreateBranch("new", versions->front().version);
-      EXPECT_TRUE(made.ok() || made.code() == StatusCode::kNotFound) << made;
-      ASSERT_TRUE(writer->CreateBranch("newest").ok());
-    });
-    if (!met) break;
-    ++times;
-    ExpectErased(memory_, options_);
-    if (HasFailure()) return;
-  }
-  EXPECT_GE(times, 4);
+  const auto meanwhile = [&] {
+    auto writer = MustOpen(memory_, options_);
+    auto versions = writer->Versions();
+    ASSERT_TRUE(versions.ok()) << versions.status();
+    Status made = writer->CreateBranch("new", versions->front().version);
+    EXPECT_TRUE(made.ok() || made.code() == StatusCode::kNotFound) << made;
+    ASSERT_TRUE(writer->CreateBranch("newest").ok());
+  };
+  const auto check = [&] { ExpectErased(memory_, options_); };
+  EXPECT_GE(AtEachPut("head", 1, meanwhile, check), 4);
 }
 
 TEST_F(ErasureRace, ARollbackOrACompactionMeanwhileBringsNothingBack) {
-  int times = 0;
-  for (int at = 1; true; ++at) {
-    SCOPED_TRACE("head " + std::to_string(at));
-    StartAnew();
-    const bool met = EraseWhile("head", at, [&] {
-      auto writer = MustOpen(memory_, options_);
-      const uint64_t version = writer->Stats().version;
-      Status back = writer->Rollback(version - 1);
-      EXPECT_TRUE(back.ok() || back.code() == StatusCode::kNotFound) << back;
-      Status compacted = writer->Compact(IntoCells(4));
-      EXPECT_TRUE(compacted.ok()) << compacted;
-    });
-    if (!met) break;
-    ++times;
+  const auto meanwhile = [&] {
+    auto writer = MustOpen(memory_, options_);
+    const uint64_t version = writer->Stats().version;
+    Status back = writer->Rollback(version - 1);
+    EXPECT_TRUE(back.ok() || back.code() == StatusCode::kNotFound) << back;
+    Status compacted = writer->Compact(IntoCells(4));
+    EXPECT_TRUE(compacted.ok()) << compacted;
+  };
+  const auto check = [&] {
     EXPECT_EQ(TracesInStore(*memory_, kErased), kNothing);
     ExpectClean(*MustOpen(memory_, options_));
-    if (HasFailure()) return;
-  }
-  EXPECT_GE(times, 4);
+  };
+  EXPECT_GE(AtEachPut("head", 1, meanwhile, check), 4);
 }
 
 TEST_F(ErasureRace, AHandleWhoseVersionAVacuumRemovedMovesOn) {
@@ -205,58 +198,39 @@ TEST_F(ErasureRace, ALeasedVersionThatAnotherVacuumRemovesKeepsNothing) {
 
 // The other one's mark makes this one look at all branches again.
 TEST_F(ErasureRace, TwoAtOnceTakeNoRowThatIsNew) {
-  int times = 0;
-  for (const std::string prefix : {"head", "branches/side/head"}) {
-    // The row is written after the main branch's turn.
-    for (int at = prefix == "head" ? 2 : 1; true; ++at) {
-      SCOPED_TRACE(prefix + " " + std::to_string(at));
-      StartAnew();
-      const bool met = EraseWhile(prefix, at, [&] {
-        auto other = MustOpen(memory_, options_);
-        ASSERT_TRUE(other->Upsert(MarkedRow(3, 2)).ok());
-        ASSERT_TRUE(other->Commit().ok());
-        auto report = other->Erase(MarkedKeys({5}));
-        ASSERT_TRUE(report.ok()) << report.status();
-        EXPECT_TRUE(report->complete);
-      });
-      if (!met) break;
-      ++times;
-      EXPECT_EQ(TracesInStore(*memory_, kErased, false), kNothing);
-      EXPECT_EQ(TracesInStore(*memory_, {5}), kNothing);
-      auto reader = MustOpen(memory_, options_);
-      auto row = reader->Get(MarkedKey(3));
-      ASSERT_TRUE(row.ok()) << row.status();
-      EXPECT_EQ(row->payload, "edition 2");
-      ExpectClean(*reader);
-      if (HasFailure()) return;
-    }
-  }
-  EXPECT_GE(times, 8);
+  const auto meanwhile = [&] {
+    auto other = MustOpen(memory_, options_);
+    ASSERT_TRUE(other->Upsert(MarkedRow(3, 2)).ok());
+    ASSERT_TRUE(other->Commit().ok());
+    auto report = other->Erase(MarkedKeys({5}));
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->complete);
+  };
+  const auto check = [&] {
+    EXPECT_EQ(TracesInStore(*memory_, kErased, false), kNothing);
+    EXPECT_EQ(TracesInStore(*memory_, {5}), kNothing);
+    auto reader = MustOpen(memory_, options_);
+    auto row = reader->Get(MarkedKey(3));
+    ASSERT_TRUE(row.ok()) << row.status();
+    EXPECT_EQ(row->payload, "edition 2");
+    ExpectClean(*reader);
+  };
+  // The row is written after the main branch's turn.
+  EXPECT_GE(AtEachPut("head", 2, meanwhile, check) + AtEachPut("branches/side/head", 1, meanwhile, check), 8);
 }
 
 // The version that the rollback makes holds the row too, and is younger than the deletion.
 TEST_F(ErasureRace, ARowOfTheHeadThatARollbackBringsBackGoesFromItsVersionsToo) {
   const std::vector<uint64_t> last = {39};
   options_.inline_bytes = 2000;
-  int times = 0;
-  for (int at = 1; true; ++at) {
-    SCOPED_TRACE("head " + std::to_string(at));
-    StartAnew();
-    const bool met = EraseWhile(
-        "head", at,
-        [&] {
-          auto writer = MustOpen(memory_, options_);
-          const uint64_t version = writer->Stats().version;
-          Status back = writer->Rollback(version - 1);
-          EXPECT_TRUE(back.ok() || back.code() == StatusCode::kNotFound) << back;
-        },
-        last);
-    if (!met) break;
-    ++times;
-    EXPECT_EQ(TracesInStore(*memory_, last), kNothing);
-    if (HasFailure()) return;
-  }
-  EXPECT_GE(times, 4);
+  const auto meanwhile = [&] {
+    auto writer = MustOpen(memory_, options_);
+    const uint64_t version = writer->Stats().version;
+    Status back = writer->Rollback(version - 1);
+    EXPECT_TRUE(back.ok() || back.code() == StatusCode::kNotFound) << back;
+  };
+  const auto check = [&] { EXPECT_EQ(TracesInStore(*memory_, last), kNothing); };
+  EXPECT_GE(AtEachPut("head", 1, meanwhile, check, last), 4);
 }
 
 // It keeps everything that is as young as itself, on whatever branch that was written.
