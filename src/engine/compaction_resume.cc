@@ -92,8 +92,9 @@ Result<std::optional<SegmentInfo>> CompactionJob::SameObject(const CellRange& ra
   ASSIGN_OR_RETURN(SegmentInfo info, WriteRows(range, name, forget));
   ReadRequest request{name, ByteRange{info.tail.offset, info.tail.length}, {}};
   ReadResult read = std::move(path_.store->Read(context_, {&request, 1})[0]);
-  // Shorter than that.
-  if (read.status.code() == StatusCode::kInvalidArgument) return std::optional<SegmentInfo>();
+  // Gone since it was found, by whoever gave this compaction up; or shorter than that.
+  const StatusCode code = read.status.code();
+  if (code == StatusCode::kNotFound || code == StatusCode::kInvalidArgument) return std::optional<SegmentInfo>();
   RETURN_IF_ERROR(read.status);
   SegmentSchema schema;
   auto tail = ParseTail(read.data, &schema);

@@ -203,6 +203,50 @@ TEST_F(CompactionAdoptionTest, AnObjectThatIsNotTheSameIsWrittenAnew) {
   }
 }
 
+// Between looking what there is and comparing it. Somebody removes one object by hand, or gives the compaction up.
+TEST_F(CompactionAdoptionTest, AnObjectThatGoesMeanwhileIsWrittenAnewAndPublishedByWhoIsStillRegistered) {
+  for (bool given_up : {false, true}) {
+    SCOPED_TRACE(given_up ? "given up" : "by hand");
+    Begin();
+    const std::vector<std::string> before = ObjectNames(*store_);
+    DieAfterSegment(3);
+    auto next = OpenHandle();
+    auto keeper = OpenHandle();
+    std::string found;
+    bool gone = false;
+    next->store->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+      if (kind == RequestKind::kPut) next->put.emplace_back(name);
+      if (kind != RequestKind::kGet || !name.starts_with("segment-") || Among({std::string(name)}, before) > 0) {
+        return Fault{};
+      }
+      if (found.empty())
+        found = name;
+      else if (found == name && !std::exchange(gone, true)) {
+        if (given_up) {
+          const Key erased(uint64_t{7});
+          auto report = keeper->collection->Erase({&erased, 1});
+          EXPECT_TRUE(report.ok() && report->complete) << report.status();
+          EXPECT_EQ(CountObjects(*store_, found), 0U);
+        } else {
+          EXPECT_TRUE(store_->Delete({}, found).ok());
+        }
+      }
+      return Fault{};
+    });
+    Status status = Compact(*next);
+    ASSERT_TRUE(gone);
+    std::vector<uint64_t> expected = AllKeys();
+    if (given_up) {
+      EXPECT_EQ(status.code(), StatusCode::kConflict) << status;
+      std::erase(expected, 7U);
+    } else {
+      ASSERT_TRUE(status.ok()) << status;
+      EXPECT_EQ(SegmentsPut(*next) + 2, next->collection->Stats().segments.size());
+    }
+    ExpectRows(expected);
+  }
+}
+
 TEST_F(CompactionAdoptionTest, InTheBackgroundOneIsGoneOnWithWhenItsTimeIsOver) {
   options_.compaction = compact_;
   compact_.scope = CompactScope::kPolicy;
