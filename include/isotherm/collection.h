@@ -195,8 +195,8 @@ class Collection {
   virtual Result<ErasureReport> Erase(std::span<const Key> keys, const ErasureOptions& options = {},
                                       const Progress& progress = {}, const Context& context = {}) = 0;
 
-  // A branch has all rows of a version (0: the newest) and goes its own way from there, by Options::branch. Costs a
-  // request or two, whatever the size. kAlreadyExists when there is one of this name.
+  // A branch has a version's rows (0: the newest) and goes its own way from there, by Options::branch. A few requests.
+  // kAlreadyExists for a name that is taken, kNotFound when the version is not kept, kConflict when it goes meanwhile.
   virtual Status CreateBranch(std::string_view name, uint64_t version = 0, const Context& context = {}) = 0;
   virtual Result<std::vector<BranchInfo>> Branches(const Context& context = {}) = 0;
   virtual Status DeleteBranch(std::string_view name, const Context& context = {}) = 0;

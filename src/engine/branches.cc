@@ -59,6 +59,22 @@ void WrittenUpTo(uint64_t version, Head& next) {
   }
 }
 
+// Whoever lets a version go says so in the head before it looks for branches: when this one has gone, it may have
+// looked before the branch was there. That its lease is there proves nothing then: it may have lapsed and been removed,
+// and a late request may have put it again.
+Status CheckStays(uint64_t version, const CommitLog& log, const Context& context) {
+  auto newest = log.Load(context);
+  if (!newest.ok()) {
+    return Status::Unknown("the branch is there; whether a vacuum took parts of it can't be told: " +
+                           newest.status().ToString());
+  }
+  const Head& head = newest->head;
+  if (version >= head.oldest_version) return Status::Ok();
+  const std::string title = "version " + std::to_string(version);
+  if (version < head.erasure.oldest_version) return Status::Conflict(title + " holds rows that are being erased");
+  return Status::Conflict(title + " was removed by a vacuum while the branch was made");
+}
+
 }  // namespace
 
 Result<std::vector<VersionInfo>> CollectionImpl::Versions(const Context& context) {
@@ -146,14 +162,13 @@ Status CollectionImpl::CreateBranch(std::string_view name, uint64_t version, con
   RETURN_IF_ERROR(CheckBranchName(name));
   if (version == 0) version = snapshot()->head.version;
   ASSIGN_OR_RETURN(std::string lease, TakeLease(branch_, version, kBranchLeaseMs, "", context));
-  Status created = WriteBranch(name, version, lease, context);
+  Status created = WriteBranch(name, version, context);
   // One that may still come to be needs it.
   if (created.ok() || created.code() == StatusCode::kAlreadyExists) RemoveObjects({lease}, context);
   return created;
 }
 
-Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, const std::string& lease,
-                                   const Context& context) {
+Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, const Context& context) {
   ASSIGN_OR_RETURN(std::shared_ptr<const Snapshot> content, LoadSnapshotAt(*path_, {version, 0}, context));
   CommitLog log(path_->store, path_->env, path_->branch_prefix);
   ASSIGN_OR_RETURN(LoadedHead newest, log.Load(context));
@@ -181,29 +196,10 @@ Status CollectionImpl::WriteBranch(std::string_view name, uint64_t version, cons
       return Status::AlreadyExists("there is a branch '" + std::string(name) + "'");
     }
   }
-  RETURN_IF_ERROR(CheckBranchLease(object, version, lease, context));
+  Status stays = CheckStays(version, log, context);
+  if (stays.code() == StatusCode::kConflict) RETURN_IF_ERROR(path_->store->Delete(context, object));
+  RETURN_IF_ERROR(stays);
   return PutRoutingCopy(head.routing, BranchPrefix(name), context);
-}
-
-// A vacuum removes leases that have lapsed before it looks for branches: as long as the lease is there after the
-// branch, whoever collects garbage has seen one of them. An erasure may have broken it, and a late request put it
-// again: the head tells.
-Status CollectionImpl::CheckBranchLease(const std::string& head_object, uint64_t version, const std::string& lease,
-                                        const Context& context) {
-  const ReadRequest requests[] = {{lease, {}, {}}, {path_->branch_prefix + kHeadObject, {}, {}}};
-  std::vector<ReadResult> reads = path_->store->Read(context, requests);
-  const Status& held = reads[0].status;
-  auto head = reads[1].status.ok() ? DecodeHead(reads[1].data) : Result<Head>(reads[1].status);
-  const bool is_gone = held.code() == StatusCode::kNotFound;
-  const bool is_ended = head.ok() && version < head->erasure.oldest_version;
-  if (held.ok() && head.ok() && !is_ended) return Status::Ok();
-  if (!is_gone && !is_ended) {
-    return Status::Unknown("the branch is there; whether a vacuum took parts of it can't be told: " +
-                           (held.ok() ? head.status() : held).ToString());
-  }
-  RETURN_IF_ERROR(path_->store->Delete(context, head_object));
-  if (is_ended) return Status::Conflict("version " + std::to_string(version) + " holds rows that are being erased");
-  return Status::Conflict("making the branch took so long that a vacuum may have removed parts of it; try again");
 }
 
 Result<std::vector<BranchInfo>> CollectionImpl::Branches(const Context& context) {

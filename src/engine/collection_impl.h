@@ -223,9 +223,7 @@ class CollectionImpl : public Collection {
   Status BeginLease(const Context& context);
   Status ReplaceLease(const Context& context);
   void RenewLease();
-  Status WriteBranch(std::string_view name, uint64_t version, const std::string& lease, const Context& context);
-  Status CheckBranchLease(const std::string& head_object, uint64_t version, const std::string& lease,
-                          const Context& context);
+  Status WriteBranch(std::string_view name, uint64_t version, const Context& context);
   // Whether it was registered until then.
   bool Unregister(const Build& build, const Context& context);
 

@@ -239,8 +239,9 @@ Result<std::map<std::string, Lease>> HoldingLeases(BlobStore& store, const Vacuu
 // were listed.
 Status ProtectOnce(BlobStore& store, const std::string& own_branch, const VacuumOptions& options, int64_t now_ms,
                    Boundaries& before, Garbage& garbage, VacuumReport& report, const Context& context) {
-  // Leases after all epochs have begun, and branches after the leases. A lease that is gone when they are listed was a
-  // branch's in the making: then the branch is there by now, or whoever makes it finds the lease gone and gives up.
+  // Leases after all epochs have begun, and branches after the leases. Of a branch in the making the lease is there
+  // when they are listed, or else the branch by now, or whoever makes it finds that its version was let go and gives
+  // up.
   ASSIGN_OR_RETURN(auto leases, HoldingLeases(store, options, now_ms, report, context));
   ASSIGN_OR_RETURN(std::vector<std::string> names, ListBranches(store, context));
   std::vector<BranchState> branches;

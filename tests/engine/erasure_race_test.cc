@@ -318,7 +318,7 @@ TEST_F(ErasureRace, RequestsThatAreExecutedAgainAfterItKeepNobodyFromErasing) {
   ExpectErased(memory_, options_);
 }
 
-// Its maker looks at the lease, and then somebody ends the version.
+// Its maker takes a lease, and then somebody ends the version.
 TEST_F(ErasureRace, ABranchOfAVersionThatIsEndedMeanwhileIsTakenBack) {
   auto slow = std::make_shared<FaultBlobStore>(memory_, environment_);
   auto maker = MustOpen(slow, options_);

@@ -239,6 +239,46 @@ TEST_F(LeaseTest, OfAVersionThatAnotherVacuumLetGoMeanwhileHolds) {
   ExpectAll(MustOpen(store_, Past(version)));
 }
 
+// The lease is there or is not, and may have been put again by a late request: what counts is that the version stays.
+TEST_F(LeaseTest, ABranchOfAVersionThatIsLetGoWhileItIsMadeIsTakenBack) {
+  for (bool lets_go : {true, false}) {
+    for (bool lapses : {true, false}) {
+      for (bool is_put_again : {true, false}) {
+        SCOPED_TRACE(std::string(lets_go ? "lets go" : "keeps") + (lapses ? ", lapses" : "") +
+                     (is_put_again ? ", is put again" : ""));
+        store_ = std::make_shared<MemoryBlobStore>(environment_);
+        writer_ = OpenWriter(store_);
+        const uint64_t version = Commit(0, 8);
+        ASSERT_TRUE(writer_->Compact().ok());
+        auto keeper = OpenWriter(store_);
+        auto slow = std::make_shared<FaultBlobStore>(store_, environment_);
+        auto maker = OpenWriter(slow);
+        slow->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+          if (kind != RequestKind::kPut || name != "branches/late/head") return Fault{};
+          auto leases = ListLeases(*store_, {});
+          EXPECT_TRUE(leases.ok() && leases->size() == 1);
+          if (lapses) clock_->AdvanceWallMs(2 * kLongMs);
+          EXPECT_TRUE(keeper->Vacuum(lets_go ? KeepOne() : VacuumOptions()).ok());
+          EXPECT_EQ(CountObjects(*store_, kLeasePrefix), lapses ? 0U : 1U);
+          for (const auto& [lease, what] : *leases) {
+            if (is_put_again) {
+              EXPECT_TRUE(store_->Put({}, lease, EncodeLease(what)).ok());
+            }
+          }
+          return Fault{};
+        });
+        Status made = maker->CreateBranch("late", version);
+        EXPECT_EQ(made.code(), lets_go ? StatusCode::kConflict : StatusCode::kOk) << made;
+        EXPECT_EQ(writer_->Branches()->size(), lets_go ? 1U : 2U);
+        if (lets_go) continue;
+        Options branch = Past(0);
+        branch.branch = "late";
+        ExpectAll(MustOpen(store_, branch));
+      }
+    }
+  }
+}
+
 TEST_F(LeaseTest, ARequestOfARenewalThatFailsLeavesTheLeaseThatThereWas) {
   for (FaultKind kind : {FaultKind::kFail, FaultKind::kLoseAnswer}) {
     for (RequestKind request : {RequestKind::kPut, RequestKind::kGet, RequestKind::kDelete}) {

@@ -191,10 +191,11 @@ void Model::OnFirstHead(Handle& handle, const std::string& branch, const Head& h
   line->unchecked = line->unchecked || (line->parent != nullptr && line->parent->unchecked);
   lines_[branch] = line;
   if (line->unchecked) return;
-  // A lease that was broken or had lapsed: as with one that can't be read.
+  // Too late, when the lease was broken or had lapsed: as with one that can't be read.
   if (line->parent != nullptr) {
     const Line::Version* from = line->parent->Find(head.version);
-    line->broken = line->unchecked = from == nullptr || !IsLeasedBy(handle, *from);
+    const bool stays = from != nullptr && (head.version >= line->parent->oldest || IsLeasedBy(handle, *from));
+    line->broken = line->unchecked = !stays;
     if (line->broken) return;
   }
   for (const IntentPtr& intent : handle.intents) {
