@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "base/precedence.h"
 #include "base/random.h"
 #include "base/thread_pool.h"
 
@@ -50,6 +51,7 @@ std::shared_ptr<Environment> Environment::Default() {
                .file_system = FileSystem::Posix(),
                .background =
                    std::make_shared<ThreadPool>(std::thread::hardware_concurrency(), ThreadPriority::kBackground),
+               .precedence = std::make_shared<Precedence>(std::thread::hardware_concurrency()),
            }))
            .release();
   return environment;

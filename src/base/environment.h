@@ -44,6 +44,8 @@ class Executor {
   virtual size_t Concurrency() const = 0;
 };
 
+class Precedence;
+
 struct Environment {
   std::shared_ptr<Clock> clock;
   std::shared_ptr<Random> random;
@@ -51,6 +53,8 @@ struct Environment {
   std::shared_ptr<FileSystem> file_system;
   // For work that nobody waits for: where the machine is busy, its threads stand back. Null: `executor` does it.
   std::shared_ptr<Executor> background = nullptr;
+  // Of what is done in `background` and what is not. Null: none.
+  std::shared_ptr<Precedence> precedence = nullptr;
 
   const std::shared_ptr<Executor>& BackgroundExecutor() const { return background != nullptr ? background : executor; }
 

@@ -170,10 +170,10 @@ Status CellRows::WriteBlock(uint32_t cell, std::span<const std::string_view> rec
 }
 
 Result<SegmentInfo> CellRows::Write(const CellRange& range, const std::string& name, std::span<const float> centroids,
-                                    const ByteSink& sink, const BlockVisitor& visit) {
+                                    const ByteSink& sink, const SegmentVisitor& visitor) {
   SegmentShape shape{name, options_.kind, first_ordinals_[range.begin], 0, KeysOf(range)};
   if (options_.kind == SegmentKind::kCells) shape.first_cell = range.begin;
-  SegmentStream stream(schema_, std::move(shape), sink, visit);
+  SegmentStream stream(schema_, std::move(shape), sink, visitor);
   RETURN_IF_ERROR(stream.Begin());
   auto centroid = [&](uint32_t cell) {
     bool shared = centroids.size() == schema_.dimension;

@@ -59,9 +59,9 @@ class CellRows {
   Result<std::vector<CellRange>> Plan();
   // Once everything is written.
   RowPlaces TakePlaces() { return std::move(places_); }
-  // In the order of their cells. `centroids`: of all cells, or one for all. `visit` sees each cell's block.
+  // In the order of their cells. `centroids`: of all cells, or one for all.
   Result<SegmentInfo> Write(const CellRange& range, const std::string& name, std::span<const float> centroids,
-                            const ByteSink& sink, const BlockVisitor& visit = {});
+                            const ByteSink& sink, const SegmentVisitor& visitor = {});
   // It is not written any more, nor is any before it.
   void Drop(const CellRange& range);
 

@@ -2,9 +2,18 @@
 
 namespace isotherm {
 
+PinnedBlock CodeBlocks::Keep(std::string_view bytes, MemoryUse use) const {
+  auto memory = ReserveMemory(budget_, use, PinnedBlock::MemoryOf(bytes.size()));
+  if (!memory.ok()) return {};
+  PinnedBlock kept = PinnedBlock::Copy(bytes);
+  kept.Charge(std::move(memory).value());
+  return kept;
+}
+
 void CodeBlocks::BeginSegment() {
   unplaced_.clear();
   unplaced_bytes_ = 0;
+  unplaced_keys_ = {};
 }
 
 void CodeBlocks::AddBlock(std::string_view bytes) {
@@ -18,12 +27,14 @@ void CodeBlocks::AddBlock(std::string_view bytes) {
     bytes_ = unplaced_bytes_ = 0;
     return;
   }
-  auto memory = ReserveMemory(budget_, use_, PinnedBlock::MemoryOf(bytes.size()));
-  complete_ = complete_ && memory.ok();
-  if (!memory.ok()) return;
-  unplaced_bytes_ += bytes.size();
-  unplaced_.back() = PinnedBlock::Copy(bytes);
-  unplaced_.back().Charge(std::move(memory).value());
+  unplaced_.back() = Keep(bytes, use_);
+  complete_ = complete_ && unplaced_.back().valid();
+  if (unplaced_.back().valid()) unplaced_bytes_ += bytes.size();
+}
+
+void CodeBlocks::AddKeys(std::string_view pages, std::string_view filter) {
+  if (pages.empty() || keys_bytes_ + pages.size() + filter.size() > limit_bytes_ / 4) return;
+  unplaced_keys_ = {{}, Keep(pages, MemoryUse::kBlockCache), Keep(filter, MemoryUse::kBlockCache)};
 }
 
 void CodeBlocks::EndSegment(const SegmentInfo& segment) {
@@ -36,6 +47,11 @@ void CodeBlocks::EndSegment(const SegmentInfo& segment) {
     offset += block.length;
   }
   bytes_ += unplaced_bytes_;
+  if (unplaced_keys_.pages.valid() && unplaced_keys_.filter.valid()) {
+    unplaced_keys_.segment = segment.name;
+    keys_bytes_ += unplaced_keys_.pages.bytes().size() + unplaced_keys_.filter.bytes().size();
+    keys_.push_back(std::move(unplaced_keys_));
+  }
   BeginSegment();
 }
 
@@ -46,6 +62,8 @@ void CodeBlocks::Add(const SegmentInfo& segment, std::string_view bytes) {
     AddBlock(bytes.substr(offset, block.length));
     offset += block.length;
   }
+  AddKeys(bytes.substr(segment.keys.offset, segment.keys.length),
+          bytes.substr(segment.filter.offset, segment.filter.length));
   EndSegment(segment);
 }
 

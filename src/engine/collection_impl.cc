@@ -23,6 +23,13 @@ MemtableOptions MemtableOptionsOf(const Options& options, const SegmentSchema& s
   return memtable;
 }
 
+// A row takes 32 bytes of them.
+uint64_t MostKeyPageBytes(const Options& options) {
+  const uint64_t limit = options.memory != nullptr ? options.memory->Usage().limit_bytes : 0;
+  const uint64_t most = options.block_cache_bytes / 8;
+  return limit != 0 ? std::min(most, limit / 16) : most;
+}
+
 }  // namespace
 
 CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& options,
@@ -34,7 +41,7 @@ CollectionImpl::CollectionImpl(std::unique_ptr<ReadPath> path, const Options& op
       disk_cache_note_(std::move(disk_cache_note)),
       observer_(options.metrics, options.events, path_->env),
       policy_(options.compaction_policy != nullptr ? options.compaction_policy : SizeTieredCompaction()),
-      keys_(*path_),
+      keys_(*path_, MostKeyPageBytes(options)),
       compactions_(path_->env),
       background_(path_->env),
       recent_(options.recent_bytes),

@@ -197,7 +197,7 @@ class CollectionImpl : public Collection {
   static bool TakesOver(const Adoption& adoption, const CompactionRequest& request, const Head& current,
                         const DeletionMap& deletions, RegisteredBuild& out);
   Status EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
-                       const std::vector<std::string>& objects, const CodeBlocks& blocks, const Context& context);
+                       const std::vector<std::string>& objects, CodeBlocks& blocks, const Context& context);
   void ReplaceInRam(const RegisteredBuild& registered, const CodeBlocks& blocks);
   static Status ReplaceInputs(const RegisteredBuild& registered, const Compacted& compacted, const Head& current,
                               Head& next, DeletionMap& deletions);

@@ -338,6 +338,7 @@ Status CollectionImpl::AdoptOwn(LoadedHead head, bool of_changes, const Context&
 
 // What searches look for from now on in segments whose rows are not in RAM, or not any more.
 void CollectionImpl::KeepNewBlocks() {
+  if (new_blocks_ != nullptr) keys_.Remember(new_blocks_->TakeKeys());
   if (new_recent_ == nullptr) {
     if (new_blocks_ != nullptr) new_blocks_->MoveInto(*path_->extents, path_->ram->clears());
     return;
@@ -374,6 +375,7 @@ void CollectionImpl::Publish(std::shared_ptr<const Snapshot> next, uint64_t comm
 // Rows that were erased may lie in them.
 Status CollectionImpl::EmptyCaches() {
   recent_.Free(UINT64_MAX);
+  keys_.Forget();
   return path_->ForgetErased(snapshot()->head.erasure.id);
 }
 

@@ -158,7 +158,6 @@ Result<std::vector<SegmentInfo>> CollectionImpl::WriteRows(const Snapshot& base,
     });
     for (const Status& status : encoded) RETURN_IF_ERROR(status);
     for (size_t i = 0; i < last.size(); ++i) {
-      keys_.Remember(segments[first + i], last[i].bytes);
       new_blocks_->Add(segments[first + i], last[i].bytes);
       if (plan.with_inline_rows) new_objects_.push_back(last[i].name);
     }

@@ -169,8 +169,7 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   if (!registered) return Status::Ok();
   *done = true;
   auto environment = std::make_shared<Environment>(*path_->env);
-  const auto& threads = request.yields ? path_->env->BackgroundExecutor() : path_->env->executor;
-  environment->executor = std::make_shared<BuildExecutor>(threads, request.width, context.cancel);
+  environment->executor = std::make_shared<BuildExecutor>(*path_->env, request.yields, request.width, context.cancel);
   CodeBlocks blocks(path_->ram->clears(), options_.memory.get(), MemoryUse::kBlockCache, MostBlocksToKeep(options_));
   const CompactionResources resources{environment, memory_bytes, SpillDirectory(options_), &blocks};
   const CompactionBuild build{registered->build.id, registered->build.gc_epoch, registered->record};
@@ -262,7 +261,7 @@ Result<std::optional<CollectionImpl::RegisteredBuild>> CollectionImpl::Register(
 }
 
 Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Result<Compacted>& compacted,
-                                     const std::vector<std::string>& objects, const CodeBlocks& blocks,
+                                     const std::vector<std::string>& objects, CodeBlocks& blocks,
                                      const Context& context) {
   std::unique_lock write(write_mutex_);
   Context cleaning;
@@ -274,6 +273,7 @@ Status CollectionImpl::EndCompaction(const RegisteredBuild& registered, const Re
     bool published = false;
     status = PublishCompaction(registered, *compacted, &published, context);
     if (published) {
+      keys_.Remember(blocks.TakeKeys());
       write.unlock();  // commits wait for no more than that
       ReplaceInRam(registered, blocks);
       for (const SegmentInfo& segment : compacted->segments) std::erase(own, segment.name);

@@ -236,7 +236,10 @@ Result<SegmentInfo> CompactionJob::WriteRows(const CellRange& range, const std::
   CodeBlocks* const blocks = resources_.blocks;
   if (blocks == nullptr) return rows_->Write(range, name, centroids_, sink);
   blocks->BeginSegment();
-  return rows_->Write(range, name, centroids_, sink, [&](std::string_view block) { blocks->AddBlock(block); });
+  const SegmentVisitor visitor{
+      .block = [&](std::string_view bytes) { blocks->AddBlock(bytes); },
+      .keys = [&](std::string_view pages, std::string_view filter) { blocks->AddKeys(pages, filter); }};
+  return rows_->Write(range, name, centroids_, sink, visitor);
 }
 
 Result<SegmentInfo> CompactionJob::WriteObject(uint32_t place, const CellRange& range) {

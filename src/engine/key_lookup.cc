@@ -22,10 +22,7 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, size_t keys, std::span<c
   std::vector<Extent> extents;
   {
     std::lock_guard lock(mutex_);
-    std::set<std::string_view> there;
-    for (const SegmentInfo& segment : snapshot.head.segments) there.insert(segment.name);
-    std::erase_if(filters_, [&](const auto& entry) { return !there.contains(entry.first); });
-    std::erase_if(page_bytes_read_, [&](const auto& entry) { return !there.contains(entry.first); });
+    ForgetAllBut(snapshot.head);
     for (uint32_t s : segments) {
       const SegmentInfo& segment = snapshot.head.segments[s];
       if (filters_.contains(segment.name)) continue;
@@ -49,16 +46,49 @@ Status KeyLookup::LoadFilters(const Snapshot& snapshot, size_t keys, std::span<c
   return Status::Ok();
 }
 
-void KeyLookup::Remember(const SegmentInfo& segment, std::string_view bytes) {
-  for (uint32_t page = 0; page < segment.key_pages(); ++page) {
-    const ObjectRange range{segment.name, segment.keys.offset + uint64_t{page} * kKeyPageBytes, kKeyPageBytes};
-    RangeRead read;
-    read.bytes = bytes.substr(range.offset, range.length);
-    read.clears = path_.ram->clears();
-    KeepRange(*path_.ram, range, read);
-  }
+// What an older snapshot has not may be of a newer one.
+void KeyLookup::ForgetAllBut(const Head& head) {
+  if (head.version <= newest_version_) return;
+  newest_version_ = head.version;
+  std::set<std::string_view> there;
+  for (const SegmentInfo& segment : head.segments) there.insert(segment.name);
+  auto is_gone = [&](const auto& entry) { return !there.contains(entry.first); };
+  std::erase_if(filters_, is_gone);
+  std::erase_if(page_bytes_read_, is_gone);
+  std::erase_if(pages_, is_gone);
+  std::erase_if(remembered_, [&](const std::string& segment) { return !pages_.contains(segment); });
+}
+
+void KeyLookup::Remember(std::vector<SegmentKeys> keys) {
   std::lock_guard lock(mutex_);
-  filters_[segment.name] = PinnedBlock::Copy(bytes.substr(segment.filter.offset, segment.filter.length));
+  for (SegmentKeys& of : keys) {
+    filters_[of.segment] = std::move(of.filter);
+    if (pages_.try_emplace(of.segment, std::move(of.pages)).second) remembered_.push_back(of.segment);
+  }
+  uint64_t bytes = 0;
+  for (const auto& [segment, pages] : pages_) bytes += pages.bytes().size();
+  while (bytes > most_bytes_) {
+    auto oldest = pages_.find(remembered_.front());
+    bytes -= oldest->second.bytes().size();
+    pages_.erase(oldest);
+    remembered_.pop_front();
+  }
+}
+
+void KeyLookup::Forget() {
+  std::lock_guard lock(mutex_);
+  filters_.clear();
+  pages_.clear();
+  remembered_.clear();
+}
+
+std::vector<PinnedBlock> KeyLookup::PagesInRam(const Snapshot& snapshot) const {
+  std::vector<PinnedBlock> pages(snapshot.head.segments.size());
+  std::lock_guard lock(mutex_);
+  for (size_t s = 0; s < pages.size(); ++s) {
+    if (auto at = pages_.find(snapshot.head.segments[s].name); at != pages_.end()) pages[s] = at->second;
+  }
+  return pages;
 }
 
 std::vector<KeyLookup::Probe> KeyLookup::MakeProbes(const Snapshot& snapshot, std::span<const Key> keys,
@@ -84,25 +114,36 @@ Result<std::vector<std::vector<KeyPlace>>> KeyLookup::Find(const Snapshot& snaps
   if (segments.empty() || keys.empty()) return places;
   RETURN_IF_ERROR(LoadFilters(snapshot, keys.size(), segments, context));
   std::vector<Probe> probes = MakeProbes(snapshot, keys, segments);
+  const std::vector<PinnedBlock> in_ram = PagesInRam(snapshot);
   while (!probes.empty()) {
     std::vector<ObjectRange> ranges;
     for (const Probe& probe : probes) {
       const SegmentInfo& segment = snapshot.head.segments[probe.segment];
-      ranges.push_back({segment.name, segment.keys.offset + uint64_t{probe.page} * kKeyPageBytes, kKeyPageBytes});
+      ranges.emplace_back();
+      if (in_ram[probe.segment].valid()) continue;
+      ranges.back() = {segment.name, segment.keys.offset + uint64_t{probe.page} * kKeyPageBytes, kKeyPageBytes};
     }
     RangeReads reads = ReadRanges(*path_.store, context, ranges, kGapBytes, path_.ram.get());
     std::vector<Probe> further;
     for (size_t i = 0; i < probes.size(); ++i) {
       RETURN_IF_ERROR(reads.ranges[i].status);
-      auto lookup = FindInKeyPage(reads.ranges[i].bytes, keys[probes[i].key]);
-      RETURN_IF_ERROR(lookup.status().WithContext(ranges[i].object + ": at " + std::to_string(ranges[i].offset)));
+      const Probe& probe = probes[i];
+      const SegmentInfo& segment = snapshot.head.segments[probe.segment];
+      const PinnedBlock& pages = in_ram[probe.segment];
+      const size_t offset = size_t{probe.page} * kKeyPageBytes;
+      const std::string_view page = pages.valid() ? pages.bytes().substr(offset, kKeyPageBytes) : reads.ranges[i].bytes;
+      auto lookup = FindInKeyPage(page, keys[probe.key]);
+      if (!lookup.ok()) {
+        return lookup.status().WithContext(segment.name + ": at " + std::to_string(segment.keys.offset + offset));
+      }
       KeepRange(*path_.ram, ranges[i], reads.ranges[i]);
-      if (lookup->found) places[probes[i].key].push_back({probes[i].segment, *lookup->found});
+      if (lookup->found) places[probe.key].push_back({probe.segment, *lookup->found});
       if (lookup->look_further) {
-        uint32_t pages = snapshot.head.segments[probes[i].segment].key_pages();
-        Probe next = probes[i];
-        next.page = (next.page + 1) % pages;
-        if (++next.pages_read == pages) return Status::Corruption(ranges[i].object + ": all of its key pages ran over");
+        Probe next = probe;
+        next.page = (next.page + 1) % segment.key_pages();
+        if (++next.pages_read == segment.key_pages()) {
+          return Status::Corruption(segment.name + ": all of its key pages ran over");
+        }
         further.push_back(next);
       }
     }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/sync.h"
+#include "engine/code_blocks.h"
 #include "engine/snapshot.h"
 #include "isotherm/context.h"
 #include "isotherm/row.h"
@@ -23,15 +25,18 @@ struct KeyPlace {
 // Thread-safe.
 class KeyLookup {
  public:
-  explicit KeyLookup(const ReadPath& path) : path_(path) {}
+  // `most_bytes`: of what Remember keeps.
+  explicit KeyLookup(const ReadPath& path, uint64_t most_bytes = 0) : path_(path), most_bytes_(most_bytes) {}
 
   // places[i]: where keys[i] lies in those of the snapshot's segments, at most once in each; rows that were deleted
   // since are found too. One wave for the key pages, and seldom a second one for pages that ran over. Where many keys
   // are asked for, a wave before it reads the segments' filters, once; few keys cost less without.
   Result<std::vector<std::vector<KeyPlace>>> Find(const Snapshot& snapshot, std::span<const Key> keys,
                                                   std::span<const uint32_t> segments, const Context& context);
-  // What Find would read of a new segment: `bytes` are the whole of it.
-  void Remember(const SegmentInfo& segment, std::string_view bytes);
+  // What Find would read of new segments. Pages beyond `most_bytes` are forgotten, the oldest first.
+  void Remember(std::vector<SegmentKeys> keys);
+  // Also all that was remembered.
+  void Forget();
 
  private:
   struct Probe {
@@ -45,11 +50,20 @@ class KeyLookup {
   std::vector<Probe> MakeProbes(const Snapshot& snapshot, std::span<const Key> keys,
                                 std::span<const uint32_t> segments);
 
+  // What is remembered of the snapshot's segments, each one's pages; invalid: nothing.
+  std::vector<PinnedBlock> PagesInRam(const Snapshot& snapshot) const;
+  // Under mutex_.
+  void ForgetAllBut(const Head& head);
+
   const ReadPath& path_;
-  Mutex mutex_;
-  // By segment name; only of segments that the newest snapshot asked about has.
+  const uint64_t most_bytes_;
+  mutable Mutex mutex_;
+  uint64_t newest_version_ = 0;  // of the snapshots that were asked about
+  // By segment name; only of segments that the newest snapshot has.
   std::map<std::string, PinnedBlock> filters_;
   std::map<std::string, uint64_t> page_bytes_read_;  // without a filter
+  std::map<std::string, PinnedBlock> pages_;
+  std::deque<std::string> remembered_;  // those of pages_, the oldest first
 };
 
 // The live row of a key in a snapshot, or the softly deleted one.

@@ -4,6 +4,7 @@
 #include <shared_mutex>
 
 #include "base/context_check.h"
+#include "base/precedence.h"
 #include "engine/collection_impl.h"
 
 namespace isotherm {
@@ -37,6 +38,7 @@ void CollectionImpl::LinkWhenDue() {
 
 void CollectionImpl::LinkInBackground(const Context& context) {
   constexpr int kAtOnce = 64;
+  Precedence::Later linking(path_->env->precedence.get(), *path_->env->clock);
   while (true) {
     std::shared_ptr<MemtableRows> rows;
     {
@@ -47,8 +49,7 @@ void CollectionImpl::LinkInBackground(const Context& context) {
         return;
       }
     }
-    for (int i = 0; i < kAtOnce && rows->LinkOne(); ++i) {
-    }
+    for (int i = 0; i < kAtOnce && rows->LinkOne(); ++i) linking.GiveWay();
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/context_check.h"
 #include "base/macros.h"
+#include "base/precedence.h"
 #include "engine/candidates.h"
 #include "engine/exact_scan.h"
 #include "engine/key_lookup.h"
@@ -80,6 +81,7 @@ class Round {
     } else {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
+    const Precedence::First comparing(path_.env->precedence.get());
     const RowsInRam in_ram(view_, liveness_.get(), options_.exact, by_rows_);
     for (size_t q = 0; q < count; ++q) {
       AddRowsInRam(in_ram, q, found[q]);
@@ -219,6 +221,7 @@ class Round {
     for (std::span<const float> query : queries_) search_queries.push_back(SearchVector(query, schema_.metric));
     ASSIGN_OR_RETURN(auto blocks_of, ReadBlocks(Plan(search_queries)));
     std::vector<std::vector<FoundRow>> found(queries_.size());
+    const Precedence::First comparing(path_.env->precedence.get());
     path_.env->executor->ParallelFor(queries_.size(), [&](size_t q) {
       int64_t begin = Now();
       for (const Candidate& candidate : Score(q, search_queries[q], blocks_of[q])) {

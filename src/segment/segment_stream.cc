@@ -12,10 +12,10 @@ constexpr size_t kSinkBytes = 1 << 20;
 
 }  // namespace
 
-SegmentStream::SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink, BlockVisitor visit)
+SegmentStream::SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink, SegmentVisitor visitor)
     : schema_(schema),
       sink_(std::move(sink)),
-      visit_(std::move(visit)),
+      visitor_(std::move(visitor)),
       key_pages_(shape.keys),
       filter_(KeyFilter::Make(shape.keys.keys)),
       expected_rows_(static_cast<uint32_t>(shape.keys.keys)) {
@@ -69,7 +69,7 @@ Status SegmentStream::AddBlock(std::span<const BlockRow> rows, uint32_t primary_
   info_.blocks.push_back({static_cast<uint32_t>(bytes.size()), entries, primary_rows, Crc32c(bytes)});
   info_.rows += primary_rows;
   info_.entries += entries;
-  if (visit_) visit_(bytes);
+  if (visitor_.block) visitor_.block(bytes);
   return Append(bytes);
 }
 
@@ -107,7 +107,9 @@ Result<SegmentInfo> SegmentStream::Finish() {
   }
   RETURN_IF_ERROR(AddDocument({}));
   RETURN_IF_ERROR(BeginSection(info_.keys));
-  RETURN_IF_ERROR(Append(key_pages_.Finish()));
+  const std::string pages = key_pages_.Finish();
+  if (visitor_.keys) visitor_.keys(pages, filter_);
+  RETURN_IF_ERROR(Append(pages));
   info_.filter_crc32c = Crc32c(filter_);
   RETURN_IF_ERROR(BeginSection(info_.filter));
   RETURN_IF_ERROR(Append(filter_));

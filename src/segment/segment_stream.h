@@ -17,7 +17,12 @@
 namespace isotherm {
 
 using ByteSink = std::function<Status(std::string_view)>;
-using BlockVisitor = std::function<void(std::string_view)>;
+
+// Sees what will be looked for as soon as the segment is there, as it is written. Either may be empty.
+struct SegmentVisitor {
+  std::function<void(std::string_view bytes)> block;  // each block of codes
+  std::function<void(std::string_view pages, std::string_view filter)> keys;
+};
 
 // What must be known before the first byte.
 struct SegmentShape {
@@ -32,8 +37,8 @@ struct SegmentShape {
 // After a failure nothing more may be called.
 class SegmentStream {
  public:
-  // `schema` must stay valid. `visit` sees each block as it is written.
-  SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink, BlockVisitor visit = {});
+  // `schema` must stay valid.
+  SegmentStream(const SegmentSchema& schema, SegmentShape shape, ByteSink sink, SegmentVisitor visitor = {});
 
   // Begins the object.
   Status Begin();
@@ -56,7 +61,7 @@ class SegmentStream {
 
   const SegmentSchema& schema_;
   const ByteSink sink_;
-  const BlockVisitor visit_;
+  const SegmentVisitor visitor_;
   SegmentInfo info_;
   KeyPageBuilder key_pages_;
   std::string filter_;

@@ -71,9 +71,12 @@ TEST_F(CompactionControlTest, APauseCancelsAndWaitsForTheOneThatRuns) {
   control_.End(Status::Ok());
 }
 
-TEST(BuildExecutor, RunsEachBodyOnceWithNoMoreAtATimeThanItsWidth) {
+class BuildExecutorTest : public testing::TestWithParam<bool> {};
+
+TEST_P(BuildExecutorTest, RunsEachBodyOnceWithNoMoreAtATimeThanItsWidth) {
+  const bool yields = GetParam();
   for (size_t width : {size_t{1}, size_t{2}, SIZE_MAX}) {
-    BuildExecutor executor(Environment::Default()->executor, width, nullptr);
+    BuildExecutor executor(*Environment::Default(), yields, width, nullptr);
     std::atomic<size_t> running{0};
     std::atomic<size_t> most{0};
     std::vector<std::atomic<int>> times(100);
@@ -90,9 +93,9 @@ TEST(BuildExecutor, RunsEachBodyOnceWithNoMoreAtATimeThanItsWidth) {
   }
 }
 
-TEST(BuildExecutor, DoesNothingMoreOnceItIsCancelled) {
+TEST_P(BuildExecutorTest, DoesNothingMoreOnceItIsCancelled) {
   CancelToken cancel;
-  BuildExecutor executor(Environment::Default()->executor, 1, &cancel);
+  BuildExecutor executor(*Environment::Default(), GetParam(), 1, &cancel);
   size_t bodies = 0;
   executor.ParallelFor(100, [&](size_t) {
     if (++bodies == 7) cancel.Cancel();
@@ -100,6 +103,23 @@ TEST(BuildExecutor, DoesNothingMoreOnceItIsCancelled) {
   EXPECT_EQ(bodies, 7U);
   executor.ParallelFor(100, [&](size_t) { ++bodies; });
   EXPECT_EQ(bodies, 7U);
+}
+
+INSTANTIATE_TEST_SUITE_P(, BuildExecutorTest, testing::Bool(),
+                         [](const auto& of) { return of.param ? "Yields" : "GoesBeforeNobody"; });
+
+// Searches wait for none of the bodies of a build in the background.
+TEST(BuildExecutor, StandsStillBetweenBodiesWhileSomebodyWaitsForAnother) {
+  auto clock = std::make_shared<ManualClock>();
+  Environment env = *Environment::Default();
+  env.clock = clock;
+  env.precedence = std::make_shared<Precedence>(1);
+  const Precedence::First search(env.precedence.get());
+  for (bool yields : {false, true}) {
+    const int64_t begin_ns = clock->NowNs();
+    BuildExecutor(env, yields, 1, nullptr).ParallelFor(1, [](size_t) {});
+    EXPECT_EQ(clock->NowNs() > begin_ns, yields);
+  }
 }
 
 }  // namespace

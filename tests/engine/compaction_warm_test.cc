@@ -54,6 +54,19 @@ class WarmCompaction : public testing::Test {
     return meter.Records().size();
   }
 
+  // What a commit of changed and of new rows reads.
+  uint64_t ReadsOfCommit() {
+    WriteBatch batch;
+    for (uint64_t key : {3, 77, 150, 399, 10'000, 10'001}) batch.Upsert(NumberedRow(key));
+    EXPECT_TRUE(writer_->Write(std::move(batch)).ok());
+    Meter meter;
+    Context context;
+    context.meter = &meter;
+    Status status = writer_->Commit(context);
+    EXPECT_TRUE(status.ok()) << status;
+    return meter.Summary().gets();
+  }
+
   Options options_ = CreatingSmall();
   std::shared_ptr<HeadHistory> store_;
   std::unique_ptr<Collection> writer_;
@@ -82,6 +95,30 @@ TEST_F(WarmCompaction, WhatItReplacedLeavesRam) {
     EXPECT_EQ(Requests(), 0U);
   }
   EXPECT_LT(writer_->Stats().ram_cache_bytes, once * 5 / 4);
+}
+
+TEST_F(WarmCompaction, CommitsLookUpKeysInRam) {
+  OpenWriter();
+  EXPECT_EQ(ReadsOfCommit(), 0U);
+  ASSERT_NO_FATAL_FAILURE(Compact(CompactScope::kAll));
+  for (int again = 0; again < 3; ++again) EXPECT_EQ(ReadsOfCommit(), 0U);
+}
+
+TEST_F(WarmCompaction, KeysBeyondTheirShareOfTheCacheAreRead) {
+  options_.block_cache_bytes = 16 << 10;  // an eighth is less than a page
+  OpenWriter();
+  ASSERT_NO_FATAL_FAILURE(Compact(CompactScope::kAll));
+  EXPECT_GT(ReadsOfCommit(), 0U);
+}
+
+// Of rows that were erased nothing stays there.
+TEST_F(WarmCompaction, KeysAreForgottenByAnErasure) {
+  OpenWriter();
+  ASSERT_NO_FATAL_FAILURE(Compact(CompactScope::kAll));
+  EXPECT_EQ(ReadsOfCommit(), 0U);
+  const Key erased(uint64_t{5});
+  ASSERT_TRUE(writer_->Erase({&erased, 1}).ok());
+  EXPECT_GT(ReadsOfCommit(), 0U);
 }
 
 TEST_F(WarmCompaction, NothingIsKeptOfMoreThanHalfOfTheCache) {
