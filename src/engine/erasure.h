@@ -52,8 +52,8 @@ class CollectionImpl::Erasure {
   bool IsClean(const Head& head, const DeletionMap& deletions, const Branch& branch) const;
 
   // erasure_report.cc
-  // Leaves those of its segments that are there.
-  Status LookAtRemains(Head& version);
+  // Those of its segments with the rows, or that may have them. Leaves it those that are there.
+  Result<std::set<std::string>> SegmentsThatHold(Head& version);
   // Whether an archived version that was not removed holds rows that are to go.
   Result<bool> Holds(const std::string& name, Branch& branch, const VersionName& version);
   // The newest of the archived versions from `from` to before `to` that holds some; 0: none does. Counts them.

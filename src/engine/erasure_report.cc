@@ -9,17 +9,29 @@
 namespace isotherm {
 
 // A version that was removed, and that a late request has put again, names segments that are gone.
-Status CollectionImpl::Erasure::LookAtRemains(Head& version) {
+Result<std::set<std::string>> CollectionImpl::Erasure::SegmentsThatHold(Head& version) {
   Status looked = traces_.Look(version.segments, context_);
+  if (looked.ok()) return traces_.SegmentsWith(version);
   if (looked.code() != StatusCode::kCorruption) return looked;
   std::vector<SegmentInfo> there;
+  bool cells_are_gone = false;
   for (const SegmentInfo& segment : version.segments) {
     ASSIGN_OR_RETURN(auto objects, ListObjects(*own_.path_->store, segment.name, context_));
-    if (!objects.empty()) there.push_back(segment);
+    if (!objects.empty()) {
+      there.push_back(segment);
+    } else {
+      cells_are_gone = cells_are_gone || segment.kind == SegmentKind::kCells;
+    }
   }
   if (there.size() == version.segments.size()) return looked;
   version.segments = std::move(there);
-  return traces_.Look(version.segments, context_);
+  RETURN_IF_ERROR(traces_.Look(version.segments, context_));
+  std::set<std::string> segments = traces_.SegmentsWith(version);
+  // Nothing tells any more whose second copies those are.
+  for (const SegmentInfo& segment : version.segments) {
+    if (cells_are_gone && HasSecondCopies(segment)) segments.insert(segment.name);
+  }
+  return segments;
 }
 
 Result<bool> CollectionImpl::Erasure::Holds(const std::string& name, Branch& branch, const VersionName& version) {
@@ -28,8 +40,7 @@ Result<bool> CollectionImpl::Erasure::Holds(const std::string& name, Branch& bra
   auto head = ReadVersion(*own_.path_->store, BranchPrefix(name), version, context_);
   if (head.status().code() == StatusCode::kNotFound) return false;  // a vacuum removed it in this moment
   RETURN_IF_ERROR(head.status());
-  RETURN_IF_ERROR(LookAtRemains(*head));
-  const std::set<std::string> segments = traces_.SegmentsWith(*head);
+  ASSIGN_OR_RETURN(const std::set<std::string> segments, SegmentsThatHold(*head));
   // A rollback may have brought them back after they were deleted.
   const uint64_t newest_erased = branch.deleted_in == 0 ? UINT64_MAX : branch.deleted_in;
   const bool holds = traces_.InRowsOf(*head, newest_erased) ||

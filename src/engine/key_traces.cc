@@ -34,8 +34,14 @@ Status KeyTraces::Look(std::span<const SegmentInfo> segments, const Context& con
 
 std::set<std::string> KeyTraces::SegmentsWith(const Head& head) const {
   std::set<std::string> names;
+  bool in_cells = false;
   for (const SegmentInfo& segment : head.segments) {
-    if (!In(segment.name).empty()) names.insert(segment.name);
+    if (In(segment.name).empty()) continue;
+    names.insert(segment.name);
+    in_cells = in_cells || segment.kind == SegmentKind::kCells;
+  }
+  for (const SegmentInfo& segment : head.segments) {
+    if (in_cells && HasSecondCopies(segment)) names.insert(segment.name);
   }
   return names;
 }

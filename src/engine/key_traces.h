@@ -23,6 +23,9 @@ struct KeyTrace {
   RowAttributes attributes;
 };
 
+// Of rows that may be in other segments of the partition, whose key pages tell of them.
+inline bool HasSecondCopies(const SegmentInfo& segment) { return segment.entries > segment.rows; }
+
 // Each segment is asked once, by a few pages of keys. Thread-compatible.
 class KeyTraces {
  public:
@@ -35,7 +38,8 @@ class KeyTraces {
   Status Look(std::span<const SegmentInfo> segments, const Context& context);
   // Of a segment that was looked into.
   const std::vector<KeyTrace>& In(const std::string& segment) const { return traces_.at(segment); }
-  // Those of the head's segments, which were looked into, that have a trace.
+  // Those of the head's segments, which were looked into, that have a trace, or may have the second copy of a row that
+  // has one in another segment of the partition.
   std::set<std::string> SegmentsWith(const Head& head) const;
   // Whether the head itself has a row of these keys, of a version up to that one.
   bool InRowsOf(const Head& head, uint64_t newest_version) const;

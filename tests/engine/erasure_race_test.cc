@@ -44,6 +44,12 @@ class PutHookStore : public ForwardingStore {
   int puts_ = 0;
 };
 
+// Else a segment has at most the second copy of that row.
+bool IsInKeyPages(const std::string& segment, uint64_t n) {
+  const uint64_t hash = HashKey(Key(MarkedKey(n)));
+  return segment.find(std::string(reinterpret_cast<const char*>(&hash), sizeof(hash))) != std::string::npos;
+}
+
 class ErasureRace : public testing::Test {
  protected:
   void SetUp() override { Grow(memory_, options_); }
@@ -316,6 +322,60 @@ TEST_F(ErasureRace, RequestsThatAreExecutedAgainAfterItKeepNobodyFromErasing) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_TRUE(report->complete);
   ExpectErased(memory_, options_);
+}
+
+// One segment of its partition, which may have second copies of rows in those that are gone, whose key pages alone tell
+// of them.
+TEST_F(ErasureRace, AVersionOfWhichLateRequestsPutAPartAgainIsNamedOrKeepsNothing) {
+  CompactOptions cut = IntoCells(6);
+  cut.max_object_bytes = 1;
+  const std::vector<uint64_t> erased = {3, 5, 17};
+  auto writer = MustOpen(memory_, options_);
+  ASSERT_TRUE(writer->DeleteBranch("side").ok());
+  ASSERT_TRUE(writer->Compact(cut).ok());
+  Options past = options_;
+  past.create.reset();
+  past.as_of_version = writer->Stats().version;
+  past.lease_ms = 3'600'000;
+  ASSERT_TRUE(writer->Insert(MarkedRow(50)).ok());
+  ASSERT_TRUE(writer->Commit().ok());
+  auto reader = MustOpen(memory_, past);
+  std::map<std::string, std::string> leased;
+  std::map<std::string, std::string> segments;
+  auto objects = ListObjects(*memory_, "", {});
+  ASSERT_TRUE(objects.ok()) << objects.status();
+  for (const ListEntry& object : *objects) {
+    ReadRequest request{object.name, {}, {}};
+    const std::string bytes = memory_->Read({}, {&request, 1})[0].data;
+    auto version = ParseVersionName(object.name);
+    if (object.name.starts_with("lease-") || (version && version->version == past.as_of_version)) {
+      leased[object.name] = bytes;
+    } else if (object.name.starts_with("segment-")) {
+      segments[object.name] = bytes;
+    }
+  }
+  ASSERT_EQ(leased.size(), 2U);
+  ErasureOptions breaking;
+  breaking.break_leases = true;
+  auto report = writer->Erase(MarkedKeys(erased), breaking);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->complete);
+  int only_copies = 0;
+  for (const auto& [name, bytes] : segments) {
+    SCOPED_TRACE(name);
+    for (const auto& [object, content] : leased) ASSERT_TRUE(memory_->Put({}, object, content).ok());
+    ASSERT_TRUE(memory_->Put({}, name, bytes).ok());
+    for (uint64_t n : erased) only_copies += !TraceIn(bytes, n, false).empty() && !IsInKeyPages(bytes, n) ? 1 : 0;
+    report = writer->Erase(MarkedKeys(erased));
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->complete, report->holds.empty());
+    EXPECT_TRUE(!report->complete || TracesInStore(*memory_, erased) == kNothing);
+    report = writer->Erase(MarkedKeys(erased), breaking);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->complete);
+    EXPECT_EQ(TracesInStore(*memory_, erased), kNothing);
+  }
+  EXPECT_GT(only_copies, 0);
 }
 
 // Its maker takes a lease, and then somebody ends the version.
