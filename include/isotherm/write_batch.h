@@ -48,6 +48,8 @@ class WriteBatch {
     return Add({MutationKind::kSoftDelete, OfKey(std::move(key)), {}, if_version});
   }
   // Brings a softly deleted row back. kNotFound when there is none; nothing to do when the row is not deleted.
+  // kConflict when a deletion that is not committed yet was of one version only, and the row that is there now is of
+  // another.
   WriteBatch& Restore(Key key) { return Add({MutationKind::kRestore, OfKey(std::move(key)), {}, 0}); }
 
   // For large imports: the batch is seen, by this handle too, only when it is committed, and no index of rows in RAM is

@@ -232,6 +232,13 @@ Status CollectionImpl::RestoredRow(const Key& key, const std::optional<PendingCh
   }
   bool there = stored.state == StoredRow::State::kSoftDeleted || (visible && stored.state == StoredRow::State::kLive);
   if (!there || IsExpired(stored.expires_at_ms, now_ms)) return absent;
+  // What is brought back is the row that is deleted, or nothing.
+  const bool of_version = visible && visible->expectation.kind == Expectation::Kind::kVersion;
+  if (of_version && visible->expectation.version != stored.version) {
+    return Status::Conflict("the row of key " + key.ToString() + " has version " + std::to_string(stored.version) +
+                            "; its deletion, which is not committed yet, expects version " +
+                            std::to_string(visible->expectation.version));
+  }
   Row row = contents.at(key);
   row.version = 0;
   change.row = std::make_shared<const Row>(std::move(row));

@@ -152,6 +152,46 @@ std::vector<uint64_t> SoftlyDeleted(Collection& collection) {
   return keys;
 }
 
+// The deletion is of one version of the row only, and what the handle sees below it may be another one.
+TEST_F(ReapplyTest, WhatIsDeletedInOneVersionIsRestoredInThatOneOnly) {
+  const uint64_t version = writer_->Stats().version;
+  for (bool fails : {false, true}) {
+    SCOPED_TRACE(fails ? "after a commit that failed" : "before any commit");
+    ASSERT_TRUE(writer_->Refresh().ok());
+    ASSERT_TRUE(writer_->Write(WriteBatch().SoftDelete(uint64_t{1}, version)).ok());
+    if (fails) {
+      faulty_->SetHook([](uint64_t, RequestKind kind, std::string_view) {
+        return kind == RequestKind::kPut ? Fault{FaultKind::kFail} : Fault{};
+      });
+      EXPECT_FALSE(writer_->Commit().ok());
+      faulty_->SetHook(nullptr);
+    }
+    Row replaced = NumberedRow(2);
+    replaced.key = uint64_t{1};
+    ASSERT_TRUE(other_->Refresh().ok());
+    ASSERT_TRUE(other_->Upsert(replaced).ok());
+    ASSERT_TRUE(other_->Commit().ok());
+    ASSERT_TRUE(writer_->Refresh().ok());
+    EXPECT_EQ(writer_->Restore(uint64_t{1}).code(), StatusCode::kConflict);
+    EXPECT_EQ(SoftlyDeleted(*writer_), KeyRange(1, 1));
+    ASSERT_TRUE(other_->Rollback(version).ok());
+    for (bool back : {false, true}) {
+      if (back) {
+        ASSERT_TRUE(writer_->Refresh().ok());
+      }
+      EXPECT_EQ(writer_->Restore(uint64_t{1}).code(), back ? StatusCode::kOk : StatusCode::kConflict);
+    }
+    Status status = writer_->Commit();
+    EXPECT_TRUE(status.ok()) << status;
+    auto row = MustOpen(store_)->Get(uint64_t{1});
+    ASSERT_TRUE(row.ok()) << row.status();
+    EXPECT_EQ(row->vector, NumberedRow(1).vector);
+    EXPECT_EQ(row->payload, NumberedRow(1).payload);
+    ASSERT_TRUE(other_->Refresh().ok());
+    ASSERT_TRUE(other_->Rollback(version).ok());
+  }
+}
+
 // A deletion is of the row that is there when it is committed, whatever the handle saw when it was asked for.
 TEST_F(ReapplyTest, ASoftDeletionOfWhatIsBeingDeletedIsOfWhatAnotherWriterPutsThereMeanwhile) {
   for (bool softly : {false, true}) {

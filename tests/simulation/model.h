@@ -26,7 +26,7 @@ namespace isotherm::simulation {
 // What a call may have seen.
 struct Seen {
   const State& state;
-  const std::set<Key>& pending;  // keys with changes of the handle's own
+  const Pending& pending;
   int64_t now_ms = 0;
 };
 using Allows = std::function<bool(const Seen&)>;

@@ -20,10 +20,11 @@ struct Net {
     kUntouched,  // the row below
   };
   Kind kind = Kind::kAbsent;
-  Entry entry;
+  Entry entry{};
+  uint64_t if_version = 0;  // kSoftened: only where the row has this version; 0: whichever it has
 
   friend bool operator==(const Net& a, const Net& b) {
-    if (a.kind != b.kind || a.entry.soft != b.entry.soft) return false;
+    if (a.kind != b.kind || a.entry.soft != b.entry.soft || a.if_version != b.if_version) return false;
     return a.entry.row == b.entry.row || (a.entry.row && b.entry.row && *a.entry.row == *b.entry.row);
   }
 };
@@ -43,7 +44,7 @@ class Overlay {
  private:
   void AddOne(const Change& change, const Mutation& mutation, bool perhaps) {
     auto [at, fresh] = keys_.try_emplace(mutation.row.key);
-    if (fresh) at->second.push_back({Net::Kind::kUntouched, {}});
+    if (fresh) at->second.push_back({.kind = Net::Kind::kUntouched});
     std::vector<Net> after;
     auto add = [&](const Net& net) {
       if (std::find(after.begin(), after.end(), net) == after.end()) after.push_back(net);
@@ -53,8 +54,8 @@ class Overlay {
       switch (mutation.kind) {
         case MutationKind::kInsert:
         case MutationKind::kUpsert: add({Net::Kind::kRow, {Uncommitted(mutation.row), false}}); break;
-        case MutationKind::kDelete: add({Net::Kind::kAbsent, {}}); break;
-        case MutationKind::kSoftDelete: add(Softened(net)); break;
+        case MutationKind::kDelete: add({.kind = Net::Kind::kAbsent}); break;
+        case MutationKind::kSoftDelete: add(Softened(net, mutation.if_version)); break;
         case MutationKind::kPatch:
           for (const RowPtr& row : Below(change, mutation.row.key, net, /*soft=*/false)) {
             add({Net::Kind::kRow, {PatchedRow(*row, mutation.patch), false}});
@@ -71,10 +72,13 @@ class Overlay {
     if (!after.empty()) at->second = std::move(after);
   }
 
-  static Net Softened(const Net& net) {
+  static Net Softened(const Net& net, uint64_t if_version) {
     Net out = net;
     if (net.kind == Net::Kind::kRow) out.entry.soft = true;
-    if (net.kind == Net::Kind::kUntouched) out.kind = Net::Kind::kSoftened;
+    if (net.kind == Net::Kind::kUntouched) {
+      out.kind = Net::Kind::kSoftened;
+      out.if_version = if_version;
+    }
     return out;
   }
 
@@ -88,6 +92,7 @@ class Overlay {
       if (version == nullptr) continue;
       auto found = version->state->find(key);
       if (found == version->state->end()) continue;
+      if (net.if_version != 0 && net.if_version != found->second.row->version) continue;
       const bool is_soft = found->second.soft || net.kind == Net::Kind::kSoftened;
       const bool was_softened = soft && change.of_pending_deletion;
       if ((is_soft == soft || was_softened) && (rows.empty() || rows.back() != found->second.row))
@@ -113,7 +118,7 @@ void Apply(const Key& key, const Net& net, State& state) {
 }
 
 // At each moment at which another row has expired.
-bool AllowsAtSomeTime(const State& state, const std::set<Key>& pending, const WallRange& wall, const Allows& allows) {
+bool AllowsAtSomeTime(const State& state, const Pending& pending, const WallRange& wall, const Allows& allows) {
   if (allows({state, pending, wall.earliest_ms})) return true;
   std::set<int64_t> moments;
   for (const auto& [key, entry] : state) {
@@ -125,17 +130,17 @@ bool AllowsAtSomeTime(const State& state, const std::set<Key>& pending, const Wa
 
 // All combinations of what may have come of each key's changes.
 bool AllowsSome(const State& base, const Overlay& overlay, const WallRange& wall, const Allows& allows) {
-  static const std::set<Key> nothing;
+  static const Pending nothing;
   if (overlay.keys().empty()) return AllowsAtSomeTime(base, nothing, wall, allows);
   std::vector<size_t> choice(overlay.keys().size(), 0);
   for (size_t tried = 0; tried < kMostCombinations; ++tried) {
     State state = base;
-    std::set<Key> pending;
+    Pending pending;
     size_t i = 0;
     for (const auto& [key, nets] : overlay.keys()) {
       const Net& net = nets[choice[i++]];
       Apply(key, net, state);
-      if (net.kind != Net::Kind::kUntouched) pending.insert(key);
+      if (net.kind != Net::Kind::kUntouched) pending.emplace(key, net.if_version);
     }
     if (AllowsAtSomeTime(state, pending, wall, allows)) return true;
     i = 0;

@@ -110,10 +110,13 @@ StatusCode Write(const Mutation& mutation, Shown& shown, int64_t now_ms) {
     case MutationKind::kRestore:
       if (live) return StatusCode::kOk;
       if (!there || ExpiredAt(*at->second.row, now_ms)) return StatusCode::kNotFound;
+      if (auto own = shown.pending.find(key); own != shown.pending.end()) {
+        if (own->second != 0 && own->second != at->second.row->version) return StatusCode::kConflict;
+      }
       at->second = {Uncommitted(*at->second.row), false};
       break;
   }
-  shown.pending.insert(key);
+  shown.pending.emplace(key, 0);
   return StatusCode::kOk;
 }
 

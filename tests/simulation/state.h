@@ -47,10 +47,13 @@ bool IsSame(const Entry* expected, const Entry* found, uint64_t new_version, int
 // the clock of who commits.
 bool Commit(const Mutation& mutation, State& state, int64_t latest_ms);
 
-// What a handle shows: rows, and which keys it has changes of that are not committed.
+// Keys that a handle has changes of that are not committed: the version that the row must have which they delete
+// softly; 0: any.
+using Pending = std::map<Key, uint64_t>;
+// What a handle shows.
 struct Shown {
   State state;
-  std::set<Key> pending;
+  Pending pending;
 };
 // What Write says of a change over `shown`, which has it afterwards.
 StatusCode Write(const Mutation& mutation, Shown& shown, int64_t now_ms);

@@ -121,7 +121,7 @@ Shown ShownTo(const std::vector<Mutation>& mutations, const Seen& seen) {
   for (const Mutation& mutation : mutations) {
     const Key& key = mutation.row.key;
     if (auto found = seen.state.find(key); found != seen.state.end()) shown.state.insert(*found);
-    if (seen.pending.contains(key)) shown.pending.insert(key);
+    if (auto own = seen.pending.find(key); own != seen.pending.end()) shown.pending.insert(*own);
   }
   return shown;
 }
