@@ -47,6 +47,20 @@ class ReapplyTest : public testing::Test {
     faulty_->SetHook(nullptr);
   }
 
+  // It lands, and the writer does not learn of it. The other one sees it.
+  void CommitUnknowingly() {
+    bool lost = false;
+    faulty_->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+      if (name != kHeadObject) return Fault{};
+      if (kind == RequestKind::kPut && !std::exchange(lost, true)) return Fault{FaultKind::kLoseAnswer};
+      return lost ? Fault{FaultKind::kFail} : Fault{};
+    });
+    EXPECT_EQ(writer_->Commit().code(), StatusCode::kUnknown);
+    faulty_->SetHook(nullptr);
+    EXPECT_TRUE(other_->Refresh().ok());
+    EXPECT_EQ(other_->Stats().version, writer_->Stats().version + 1);
+  }
+
   void ExpectTheOthersRowWith(const std::map<std::string, int64_t>& fields) {
     for (const auto& [name, value] : fields) replaced_.metadata[name] = value;
     auto reader = MustOpen(store_);
@@ -189,6 +203,52 @@ TEST_F(ReapplyTest, WhatIsDeletedInOneVersionIsRestoredInThatOneOnly) {
     EXPECT_EQ(row->payload, NumberedRow(1).payload);
     ASSERT_TRUE(other_->Refresh().ok());
     ASSERT_TRUE(other_->Rollback(version).ok());
+  }
+}
+
+// The handle does not know yet that the row is in a version, and sees what others have put there since.
+TEST_F(ReapplyTest, APatchOfARowWhoseCommitIsSettledLaterIsMadeAgain) {
+  Row own = NumberedRow(3);
+  own.key = uint64_t{1};
+  ASSERT_TRUE(writer_->Upsert(own).ok());
+  CommitUnknowingly();
+  replaced_ = NumberedRow(2);
+  replaced_.key = uint64_t{1};
+  ASSERT_TRUE(other_->Upsert(replaced_).ok());
+  ASSERT_TRUE(other_->Commit().ok());
+  ASSERT_TRUE(writer_->Refresh().ok());
+  ASSERT_TRUE(writer_->Patch(uint64_t{1}, Setting("first", 1)).ok());
+  EXPECT_EQ(writer_->Get(uint64_t{1})->payload, own.payload);
+  Status status = writer_->Commit();
+  EXPECT_TRUE(status.ok()) << status;
+  ExpectTheOthersRowWith({{"first", 1}});
+}
+
+// Where others have changed it, it can't be brought back any more.
+TEST_F(ReapplyTest, WhatIsRestoredOfARowWhoseCommitIsSettledLaterIsThatRow) {
+  for (bool replaced : {false, true}) {
+    SCOPED_TRACE(replaced ? "others have replaced it" : "nobody has touched it");
+    Row own = NumberedRow(3);
+    own.key = uint64_t{1};
+    ASSERT_TRUE(writer_->Refresh().ok());
+    ASSERT_TRUE(writer_->Upsert(own).ok());
+    CommitUnknowingly();
+    if (replaced) {
+      ASSERT_TRUE(other_->Upsert(NumberedRow(1)).ok());
+      ASSERT_TRUE(other_->SoftDelete(uint64_t{1}).ok());
+      ASSERT_TRUE(other_->Commit().ok());
+    }
+    ASSERT_TRUE(writer_->Refresh().ok());
+    ASSERT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
+    ASSERT_TRUE(writer_->Restore(uint64_t{1}).ok());
+    EXPECT_EQ(writer_->Commit().code(), replaced ? StatusCode::kConflict : StatusCode::kOk);
+    auto row = writer_->Get(uint64_t{1});
+    ASSERT_TRUE(row.ok()) << row.status();
+    EXPECT_EQ(row->payload, own.payload);
+    EXPECT_EQ(row->vector, own.vector);
+    if (!replaced) continue;
+    ASSERT_TRUE(writer_->DiscardPending().ok());
+    EXPECT_EQ(writer_->Get(uint64_t{1}).status().code(), StatusCode::kNotFound);
   }
 }
 

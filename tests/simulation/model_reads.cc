@@ -87,17 +87,19 @@ class Overlay {
     std::vector<RowPtr> rows;
     if (net.kind == Net::Kind::kRow && net.entry.soft == soft) rows.push_back(net.entry.row);
     if (net.kind != Net::Kind::kUntouched && net.kind != Net::Kind::kSoftened) return rows;
-    for (uint64_t v = std::max<uint64_t>(change.base, 1); v <= newest_; ++v) {
+    auto add = [&](uint64_t v) {
       const Line::Version* version = line_.Find(v);
-      if (version == nullptr) continue;
+      if (version == nullptr) return;
       auto found = version->state->find(key);
-      if (found == version->state->end()) continue;
-      if (net.if_version != 0 && net.if_version != found->second.row->version) continue;
+      if (found == version->state->end()) return;
+      if (net.if_version != 0 && net.if_version != found->second.row->version) return;
       const bool is_soft = found->second.soft || net.kind == Net::Kind::kSoftened;
       const bool was_softened = soft && change.of_pending_deletion;
       if ((is_soft == soft || was_softened) && (rows.empty() || rows.back() != found->second.row))
         rows.push_back(found->second.row);
-    }
+    };
+    if (auto own = change.pending_in.find(key); own != change.pending_in.end()) add(own->second);
+    for (uint64_t v = std::max<uint64_t>(change.base, 1); v <= newest_; ++v) add(v);
     return rows;
   }
 
@@ -248,6 +250,11 @@ ChangePtr Model::Propose(Handle& handle, size_t lane, Change change) {
         change.of_pending_deletion || std::ranges::any_of(before->mutations, [&](const Mutation& mutation) {
           return mutation.kind == MutationKind::kSoftDelete && mutation.row.key == key;
         });
+    for (const Mutation& mutation : before->mutations) {
+      if (before->version == 0 || !change.Touches(mutation.row.key)) continue;
+      uint64_t& newest = change.pending_in[mutation.row.key];
+      newest = std::max(newest, before->version);
+    }
   }
   handle.lanes.at(lane).changes.push_back(std::make_shared<Change>(std::move(change)));
   return handle.lanes.at(lane).changes.back();

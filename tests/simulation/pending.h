@@ -25,6 +25,9 @@ struct Change {
   bool may_restore = true;  // or may have had something to do
   // A change that was pending before it deletes its row softly: what it restores was live in `base`.
   bool of_pending_deletion = false;
+  // By key: the newest version that has earlier changes of the handle's which are pending for all it knows. What it
+  // shows is made of that row then, though the version may be older than `base`.
+  std::map<Key, uint64_t> pending_in{};
   bool accepted = false;  // the call returned ok: it is pending. Before: it may be pending
   bool dropped = false;   // refused or discarded: it never will be committed
   uint64_t version = 0;   // that has it; 0: none yet
