@@ -1,6 +1,9 @@
 // What a handle tells its metrics and event log, and what it takes of a memory budget.
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "base/memory_budget.h"
 #include "blob/memory_store.h"
 #include "tests/base/manual_clock.h"
 #include "tests/engine/commits.h"
@@ -95,6 +98,30 @@ TEST_F(ObservabilityTest, TheMemoryBudgetHoldsAndWhatWaitsIsCommittedToMakeRoom)
   huge.payload.assign(2 * kLimit, 'h');
   EXPECT_EQ(writer->Insert(huge).code(), StatusCode::kResourceExhausted);
   EXPECT_TRUE(writer->Insert(NumberedRow(kRows)).ok());
+}
+
+// A second may pass on a slow machine until it is given back.
+TEST_F(ObservabilityTest, AWriteWaitsForMemoryThatIsGivenBackSoon) {
+  options_.memory = MakeMemoryBudget(1 << 20);
+  options_.block_cache_bytes = 256 << 10;
+  auto writer = MustOpen(store_, options_);
+  std::vector<MemoryReservation> others;
+  for (uint64_t bytes = 1 << 20; bytes > 0; bytes /= 2) {
+    if (auto piece = options_.memory->Reserve(MemoryUse::kQuery, bytes); piece.ok()) {
+      others.push_back(std::move(piece).value());
+    }
+  }
+  std::thread later([&] {
+    while (UsageOf(*options_.memory).waiting == 0) std::this_thread::yield();
+    for (int step = 0; step < 10; ++step) {
+      clock_->AdvanceNs(100'000'000);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    others.clear();
+  });
+  Status status = writer->Insert(NumberedRow(1));
+  later.join();
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 }  // namespace

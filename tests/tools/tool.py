@@ -13,6 +13,7 @@ from s3_server import S3Server
 
 TOOL = os.environ["ISOTHERM_TOOL"]
 SOURCE = os.environ["ISOTHERM_SOURCE"]
+PATIENCE_S = float(os.environ.get("ISOTHERM_PATIENCE_S", 120))  # with one command
 
 
 def npy(path, descr, rows, columns=None):
@@ -68,7 +69,7 @@ class ToolTest(unittest.TestCase):
     def run_tool(self, *arguments, code=0, stdin=None):
         """(standard output, standard error); fails unless the exit code is `code`."""
         done = subprocess.run([TOOL, *map(str, arguments)], cwd=self.folder, input=stdin, capture_output=True,
-                              timeout=120, check=False)
+                              timeout=PATIENCE_S, check=False)
         out, err = done.stdout.decode(), done.stderr.decode()
         self.assertEqual(done.returncode, code, f"{arguments}\n{out}\n{err}")
         return out, err
