@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -325,6 +326,46 @@ TEST_F(S3WireTest, ARedirectIsNotFollowedButExplained) {
   ReadResult result = ReadOne(*store_, "object");
   EXPECT_EQ(result.status.code(), StatusCode::kInvalidArgument) << result.status;
   EXPECT_THAT(result.status.message(), HasSubstr("'eu-west-1'"));
+}
+
+// One of the copies may be what others conflict with.
+TEST_F(S3WireTest, OfCopiesOfAPutTheGoodAnswerCountsThenWhatLeavesItOpen) {
+  const std::string good = HttpAnswer(200, "", "ETag: \"e\"\r\n");
+  const std::string conflict = HttpAnswer(412, ErrorBody("PreconditionFailed"));
+  const std::string busy = HttpAnswer(503, ErrorBody("SlowDown"));
+  const std::string refused = HttpAnswer(403, ErrorBody("AccessDenied"));
+  const std::string none;
+  struct Case {
+    std::vector<std::string> answers;
+    StatusCode outcome;
+    PutCondition condition = PutCondition::IfAbsent();
+  };
+  const Case cases[] = {
+      {{good, conflict, conflict}, StatusCode::kOk},
+      {{good, none, busy}, StatusCode::kOk},
+      {{none, conflict, conflict}, StatusCode::kUnknown},
+      {{none, conflict, busy}, StatusCode::kUnknown},
+      {{none, refused, conflict}, StatusCode::kUnknown},
+      {{busy, conflict, conflict}, StatusCode::kUnknown},
+      {{busy, none, none}, StatusCode::kUnknown},
+      {{conflict, conflict, conflict}, StatusCode::kConflict},
+      {{busy, refused, refused}, StatusCode::kUnavailable, {}},
+  };
+  for (Case each : cases) {
+    std::sort(each.answers.begin(), each.answers.end());
+    do {
+      auto proxy = TcpProxy::Start((*S3TestServer::Shared())->port());
+      ASSERT_TRUE(proxy.ok()) << proxy.status();
+      for (const std::string& answer : each.answers) {
+        const auto kind = answer.empty() ? ProxyFaultKind::kRefuse : ProxyFaultKind::kReplaceAnswer;
+        (*proxy)->Inject({.kind = kind, .method = "PUT", .answer = answer});
+      }
+      options_.endpoint = "http://127.0.0.1:" + std::to_string((*proxy)->port());
+      const PutRequest request{"copied", "bytes", 3, each.condition};
+      const PutResult result = Open(options_)->PutAll({}, {&request, 1}).front();
+      EXPECT_EQ(result.status.code(), each.outcome) << result.status << "\n" << testing::PrintToString(each.answers);
+    } while (std::next_permutation(each.answers.begin(), each.answers.end()));
+  }
 }
 
 }  // namespace
