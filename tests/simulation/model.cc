@@ -244,7 +244,7 @@ void Model::OnLease(const Handle& handle, const std::string& name) {
     const Line::Version* version = line->Find(lease->version);
     if (version == nullptr) return Fail(name + ": of version " + std::to_string(lease->version) + ", which never was");
     // Whoever takes it later than that, and renews none that is still there, is told so.
-    if (lease->version >= line->oldest || IsLeased(*version)) record.objects = version->objects;
+    if (lease->version >= line->oldest || IsLeased(*line, lease->version)) record.objects = version->objects;
   }
   record.owner = handle.id;
   record.version = lease->version;
@@ -257,8 +257,11 @@ void Model::OnLease(const Handle& handle, const std::string& name) {
   }
 }
 
-bool Model::IsLeased(const Line::Version& version) const {
-  return std::ranges::any_of(leases_, [&](const auto& each) { return each.second.objects == version.objects; });
+bool Model::IsLeased(const Line& line, uint64_t version) const {
+  return std::ranges::any_of(leases_, [&](const auto& each) {
+    const LeaseRecord& lease = each.second;
+    return lease.objects != nullptr && lease.line.get() == &line && lease.version == version;
+  });
 }
 
 bool Model::IsLeasedBy(const Handle& handle, const Line::Version& version) const {

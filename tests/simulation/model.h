@@ -129,8 +129,8 @@ class Model {
   void OnHead(Handle& handle, const std::string& branch, const std::string& object);
   void OnFirstHead(Handle& handle, const std::string& branch, const Head& head);
   void OnLease(const Handle& handle, const std::string& name);
-  // Whether a lease of it is there.
-  bool IsLeased(const Line::Version& version) const;
+  // Whether a lease of it is there. One of the branch that this one began as holds that one's version of the number.
+  bool IsLeased(const Line& line, uint64_t version) const;
   bool IsLeasedBy(const Handle& handle, const Line::Version& version) const;
   // Whether a lease keeps what it names from `handle`, as far as that one's clock may have come.
   bool Holds(const LeaseRecord& lease, const Handle& handle) const;
