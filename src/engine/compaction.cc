@@ -96,6 +96,14 @@ Result<MemoryReservation> ReserveForBuild(MemoryBudget* budget, uint64_t wanted)
   }
 }
 
+// What is left of a build's memory beside the places of its rows, which are all in RAM.
+uint64_t BesidePlaces(uint64_t memory_bytes, std::span<const SegmentInfo> inputs) {
+  constexpr uint64_t kPlaceBytes = 20;
+  uint64_t rows = 0;
+  for (const SegmentInfo& input : inputs) rows += input.rows;
+  return std::max(kLeastMemory, memory_bytes - std::min(memory_bytes, rows * kPlaceBytes));
+}
+
 }  // namespace
 
 // The caller holds write_mutex_. Swaps until it lands; `change` makes the next head of each base. `landed` may be true
@@ -171,7 +179,8 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
   auto environment = std::make_shared<Environment>(*path_->env);
   environment->executor = std::make_shared<BuildExecutor>(*path_->env, request.yields, request.width, context.cancel);
   CodeBlocks blocks(path_->ram->clears(), options_.memory.get(), MemoryUse::kBlockCache, MostBlocksToKeep(options_));
-  const CompactionResources resources{environment, memory_bytes, SpillDirectory(options_), &blocks};
+  const CompactionResources resources{environment, BesidePlaces(memory_bytes, registered->Inputs()),
+                                      SpillDirectory(options_), &blocks};
   const CompactionBuild build{registered->build.id, registered->build.gc_epoch, registered->record};
   // What was freed before is room for the build, too.
   GiveBackFreeMemory();

@@ -12,8 +12,7 @@ namespace isotherm {
 namespace {
 
 uint64_t BytesOf(const PendingChange& change) {
-  constexpr uint64_t kOverhead = 128;
-  return kOverhead + (change.row != nullptr ? EncodedRowBytes(*change.row) : 0);
+  return kChangeBytes + (change.row != nullptr ? EncodedRowBytes(*change.row) : 0);
 }
 
 // Either may be null; `above` is applied after `below`.

@@ -57,6 +57,9 @@ struct PendingChange {
   std::shared_ptr<const MetadataPatch> patch_of_restored;
 };
 
+// What a change takes in RAM beside its row as it is encoded: the objects that hold both, and its places in tables.
+inline constexpr uint64_t kChangeBytes = 448;
+
 // The row with its metadata changed, as one that is not committed.
 Row Patched(Row row, const MetadataPatch& patch);
 

@@ -249,9 +249,8 @@ Status CollectionImpl::RestoredRow(const Key& key, const std::optional<PendingCh
 // What waits for a commit is committed when the budget has no room for more.
 Result<MemoryReservation> CollectionImpl::ReserveFor(const WriteBatch& batch, const Context& context) {
   if (options_.memory == nullptr) return MemoryReservation();
-  constexpr uint64_t kOverhead = 128;
   uint64_t bytes = 0;
-  for (const Mutation& mutation : batch.mutations()) bytes += kOverhead + EncodedRowBytes(mutation.row);
+  for (const Mutation& mutation : batch.mutations()) bytes += kChangeBytes + EncodedRowBytes(mutation.row);
   auto memory = options_.memory->Reserve(MemoryUse::kMemtable, bytes);
   if (memory.ok() || memory.status().code() != StatusCode::kResourceExhausted) return memory;
   RETURN_IF_ERROR(Commit(context).WithContext("making room in the memory budget"));

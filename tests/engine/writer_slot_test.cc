@@ -103,7 +103,7 @@ TEST_F(SlotTest, ACommitIsFencedAlsoWhenTheNewestVersionCannotBeRead) {
 TEST_F(SlotTest, WhatBecameOfACommitThatNobodyAskedForIsToldByTheNextOne) {
   auto executor = std::make_shared<test::ManualExecutor>();
   environment_->executor = environment_->background = executor;
-  options_.memtable_bytes = 150;  // less than a row, more than half of one
+  options_.memtable_bytes = 400;  // less than a row, more than half of one
   options_.background_compaction = false;
   SetUp();
   auto upsert = [&](uint64_t key) {

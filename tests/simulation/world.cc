@@ -11,7 +11,7 @@ Settings Settings::Of(uint64_t seed) {
   settings.create.metric = random.Below(2) == 0 ? Metric::kL2 : Metric::kInnerProduct;
   settings.create.filter_columns = {"m", "n"};
   settings.inline_bytes = uint64_t{512} << random.Below(5);
-  settings.memtable_bytes = random.Below(4) == 0 ? uint64_t{1024} << random.Below(4) : uint64_t{64} << 20;
+  settings.memtable_bytes = random.Below(4) == 0 ? uint64_t{2560} << random.Below(4) : uint64_t{64} << 20;
   settings.min_rows_for_cells = uint64_t{2} << random.Below(5);
   settings.shared_keys = uint64_t{8} << random.Below(4);
   settings.writers = 2 + random.Below(2);
