@@ -219,7 +219,9 @@ Status CollectionImpl::RestoredRow(const Key& key, const std::optional<PendingCh
     if (!frozen) change.patch = visible->patch;
     return Status::Ok();
   }
-  // Only the deletion is in active_: the row itself may be committing.
+  // Only the deletion is in active_: the row itself may be committing, or an earlier deletion, which then tells of what
+  // lies below both.
+  std::optional<PendingChange> first = visible;
   if (visible && !frozen && committing_ != nullptr) {
     auto below = committing_->Find(key);
     if (below && below->effect == Effect::kDelete) return absent;
@@ -229,15 +231,16 @@ Status CollectionImpl::RestoredRow(const Key& key, const std::optional<PendingCh
       change.expectation = {Expectation::Kind::kEither, Expectation::kUncommitted};
       return Status::Ok();
     }
+    if (below) first = std::move(below);
   }
   bool there = stored.state == StoredRow::State::kSoftDeleted || (visible && stored.state == StoredRow::State::kLive);
   if (!there || IsExpired(stored.expires_at_ms, now_ms)) return absent;
   // What is brought back is the row that is deleted, or nothing.
-  const bool of_version = visible && visible->expectation.kind == Expectation::Kind::kVersion;
-  if (of_version && visible->expectation.version != stored.version) {
+  const bool of_version = first && first->expectation.kind == Expectation::Kind::kVersion;
+  if (of_version && first->expectation.version != stored.version) {
     return Status::Conflict("the row of key " + key.ToString() + " has version " + std::to_string(stored.version) +
                             "; its deletion, which is not committed yet, expects version " +
-                            std::to_string(visible->expectation.version));
+                            std::to_string(first->expectation.version));
   }
   Row row = contents.at(key);
   row.version = 0;

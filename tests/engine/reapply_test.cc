@@ -169,8 +169,11 @@ std::vector<uint64_t> SoftlyDeleted(Collection& collection) {
 // The deletion is of one version of the row only, and what the handle sees below it may be another one.
 TEST_F(ReapplyTest, WhatIsDeletedInOneVersionIsRestoredInThatOneOnly) {
   const uint64_t version = writer_->Stats().version;
-  for (bool fails : {false, true}) {
-    SCOPED_TRACE(fails ? "after a commit that failed" : "before any commit");
+  for (int round = 0; round < 4; ++round) {
+    const bool fails = round % 2 == 1;
+    const bool deleted_again = round >= 2;  // in whichever version: the first deletion is of one version all the same
+    SCOPED_TRACE(std::string(fails ? "after a commit that failed" : "before any commit") +
+                 (deleted_again ? ", and deleted again" : ""));
     ASSERT_TRUE(writer_->Refresh().ok());
     ASSERT_TRUE(writer_->Write(WriteBatch().SoftDelete(uint64_t{1}, version)).ok());
     if (fails) {
@@ -179,6 +182,9 @@ TEST_F(ReapplyTest, WhatIsDeletedInOneVersionIsRestoredInThatOneOnly) {
       });
       EXPECT_FALSE(writer_->Commit().ok());
       faulty_->SetHook(nullptr);
+    }
+    if (deleted_again) {
+      ASSERT_TRUE(writer_->SoftDelete(uint64_t{1}).ok());
     }
     Row replaced = NumberedRow(2);
     replaced.key = uint64_t{1};
