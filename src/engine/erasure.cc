@@ -83,8 +83,8 @@ Result<ErasureReport> CollectionImpl::Erasure::Run() {
     }
     for (const std::string& name : unmarked) {
       Status erased = EraseBranch(name);
-      if (erased.code() == StatusCode::kNotFound && name != own_.branch_) {
-        branches_.erase(name);  // it was deleted in this moment
+      if (IsGone(name, erased)) {
+        branches_.erase(name);
         continue;
       }
       RETURN_IF_ERROR(erased.WithContext("branch '" + name + "'"));
@@ -121,6 +121,17 @@ Result<CollectionImpl*> CollectionImpl::Erasure::HandleOf(const std::string& nam
     found = handles_.emplace(name, std::move(opened)).first;
   }
   return static_cast<CollectionImpl*>(found->second.get());
+}
+
+bool CollectionImpl::Erasure::IsGone(const std::string& name, const Status& failed) {
+  if (failed.ok() || name == own_.branch_) return false;
+  if (failed.code() == StatusCode::kNotFound) return true;
+  auto newest = CommitLog(own_.path_->store, own_.path_->env, BranchPrefix(name)).Load(context_);
+  if (newest.status().code() == StatusCode::kNotFound) return true;
+  auto handle = handles_.find(name);
+  if (!newest.ok() || name.empty() || handle == handles_.end()) return false;
+  auto at = static_cast<CollectionImpl*>(handle->second.get())->snapshot();
+  return newest->head.version <= at->head.version && newest->etag != at->etag;
 }
 
 Status CollectionImpl::Erasure::EraseBranch(const std::string& name) {
@@ -305,7 +316,7 @@ Status CollectionImpl::Erasure::Mark() {
           return Status::Ok();
         },
         context_);
-    if (marked.code() == StatusCode::kNotFound && name != own_.branch_) continue;
+    if (IsGone(name, marked)) continue;
     RETURN_IF_ERROR(marked);
   }
   return Status::Ok();

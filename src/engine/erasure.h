@@ -40,6 +40,8 @@ class CollectionImpl::Erasure {
   static PickedPlan PlanOf(const Head& head, const std::set<std::string>& names);
   Result<CollectionImpl*> HandleOf(const std::string& name);
   Status EraseBranch(const std::string& name);
+  // Whether what failed did so because the branch was deleted meanwhile. One that has its name by now is another one.
+  bool IsGone(const std::string& name, const Status& failed);
   // *clean: nothing of the rows is left in its newest version, nor in one that can be opened.
   Status TryBranch(CollectionImpl& handle, Branch& branch, bool* clean);
   Status DeleteRows(CollectionImpl& handle, Branch& branch);

@@ -183,12 +183,13 @@ struct Boundary {
 };
 using Boundaries = std::map<std::string, Boundary>;  // by branch
 
-// From here on nothing that was begun before can be put into that branch's head.
+// From here on nothing that was begun before can be put into that branch's head. What counts is the head that is there,
+// not what became of a swap of another one.
 Result<Boundary> BeginEpochOf(const ReadPath& path, const std::string& branch, const VacuumOptions& options,
                               Builds builds, uint64_t epoch, int64_t now_ms, const Context& context) {
   const std::string prefix = BranchPrefix(branch);
-  CommitLog log(path.store, path.env, prefix);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    CommitLog log(path.store, path.env, prefix);
     ASSIGN_OR_RETURN(LoadedHead base, log.Load(context));
     BranchState state{branch, base.head, {}};
     ASSIGN_OR_RETURN(state.archived, ListVersions(*path.store, prefix, context));
@@ -204,9 +205,10 @@ Result<Boundary> BeginEpochOf(const ReadPath& path, const std::string& branch, c
       RETURN_IF_ERROR(WithoutOutcome(path.store->Put(context, kept, EncodeHead(begun)).status()));
       return Boundary(begun);
     }
-    if (swap.outcome != SwapOutcome::kLost || !swap.status.ok()) {
-      return WithoutOutcome(swap.status).WithContext("branch '" + branch + "'");
-    }
+    // It was deleted, and another one has its name by now, or a late request has put it again. A head that can't be
+    // read is met again.
+    if (swap.status.code() == StatusCode::kCorruption && !branch.empty()) continue;
+    if (!swap.status.ok()) return WithoutOutcome(swap.status).WithContext("branch '" + branch + "'");
   }
   return Status::Conflict("branch '" + branch + "' moved on " + std::to_string(kAttempts) + " times; try again");
 }

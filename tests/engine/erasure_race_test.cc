@@ -137,6 +137,34 @@ TEST_F(ErasureRace, ABranchThatIsMadeMeanwhileIsErasedAsWell) {
   EXPECT_GE(AtEachPut("head", 1, meanwhile, check), 4);
 }
 
+// When it is made again its head is older than the one that it takes the place of.
+TEST_F(ErasureRace, ABranchThatIsDeletedMeanwhileHoldsNothingUpAndOneThatIsMadeAgainIsErasedAsWell) {
+  Options aside = options_;
+  aside.create.reset();
+  aside.branch = "side";
+  for (bool again : {false, true}) {
+    int at = 1;
+    for (bool met = true; met && !HasFailure(); ++at) {
+      SCOPED_TRACE((again ? "made again, " : "deleted, ") + std::to_string(at));
+      StartAnew();
+      auto side = MustOpen(memory_, aside);
+      for (int commit = 0; commit < 20; ++commit) {
+        ASSERT_TRUE(side->Upsert(MarkedRow(5)).ok());
+        ASSERT_TRUE(side->Commit().ok());
+      }
+      met = EraseWhile("branches/side/head", at, [&] {
+        auto writer = MustOpen(memory_, options_);
+        ASSERT_GT(MustOpen(memory_, aside)->Stats().version, writer->Stats().version);
+        ASSERT_TRUE(writer->DeleteBranch("side").ok());
+        if (again) ASSERT_TRUE(writer->CreateBranch("side").ok());
+      });
+      if (met && !again) ASSERT_TRUE(MustOpen(memory_, options_)->CreateBranch("side").ok());
+      ExpectErased(memory_, options_);
+    }
+    EXPECT_GE(at, 6);
+  }
+}
+
 TEST_F(ErasureRace, ARollbackOrACompactionMeanwhileBringsNothingBack) {
   const auto meanwhile = [&] {
     auto writer = MustOpen(memory_, options_);

@@ -1,7 +1,14 @@
 // What a vacuum keeps, and what is said of what it did not keep.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
+#include <string>
+
+#include "blob/fault_store.h"
 #include "blob/memory_store.h"
+#include "engine/commit_log.h"
+#include "engine/object_names.h"
 #include "tests/base/manual_clock.h"
 #include "tests/engine/commits.h"
 
@@ -93,6 +100,76 @@ TEST_F(RetentionTest, WhatARollbackBroughtBackStaysWhenTwoVacuumsOverlap) {
   auto reader = MustOpen(store_, options);
   EXPECT_EQ(ScanKeys(*reader), KeyRange(0, 1));
   ExpectClean(*reader);
+}
+
+// Whoever takes the head of another branch along has loaded one, and does not know what became of its swap.
+TEST_F(RetentionTest, AVacuumGoesOnWithTheHeadThatABranchHasByNow) {
+  const std::string object = BranchPrefix("side") + kHeadObject;
+  std::string first_head;
+  auto writer = OpenWriter();
+  const auto commit_aside = [&](uint64_t key) {
+    Options aside = CreatingSmall();
+    aside.create.reset();
+    aside.env = environment_;
+    aside.branch = "side";
+    auto side = MustOpen(store_, aside);
+    ASSERT_TRUE(side->Insert(NumberedRow(key)).ok());
+    ASSERT_TRUE(side->Commit().ok());
+  };
+  const auto make_again = [&](uint64_t version) {
+    ASSERT_TRUE(writer->DeleteBranch("side").ok());
+    Status made = writer->CreateBranch("side", version);
+    ASSERT_TRUE(made.ok()) << made;
+  };
+  const uint64_t version = CommitOften(*writer, 4);
+  const std::map<std::string, std::function<void()>> cases = {
+      {"made again", [&] { make_again(version); }},
+      {"made again of an older version", [&] { make_again(version - 1); }},
+      {"made again of a newer version",
+       [&] {
+         const uint64_t newest = CommitOften(*writer, 4);
+         make_again(newest);
+       }},
+      {"put again by a late request",
+       [&] {
+         ASSERT_TRUE(store_->Delete({}, object).ok());
+         ASSERT_TRUE(store_->Put({}, object, first_head).ok());
+       }},
+      {"committed to after an hour",
+       [&] {
+         clock_->AdvanceWallMs(2 * 3'600'000);
+         commit_aside(next_key_++);
+       }},
+  };
+  for (const auto& [name, meanwhile] : cases) {
+    for (FaultKind kind : {FaultKind::kNone, FaultKind::kLoseAnswer}) {
+      SCOPED_TRACE(name + (kind == FaultKind::kNone ? "" : ", the answer is lost"));
+      ASSERT_TRUE(writer->CreateBranch("side", version).ok());
+      ReadRequest request{object, {}, {}};
+      first_head = store_->Read({}, {&request, 1})[0].data;
+      commit_aside(next_key_++);
+      auto slow = std::make_shared<FaultBlobStore>(store_, environment_);
+      int puts = 0;
+      slow->SetHook([&](uint64_t, RequestKind request_kind, std::string_view put) {
+        if (request_kind != RequestKind::kPut || put != object || ++puts > 1) return Fault{};
+        meanwhile();
+        return Fault{kind};
+      });
+      const CommitLog side(store_, environment_, BranchPrefix("side"));
+      const uint64_t epoch = side.Load({})->head.gc_epoch;
+      Options options = CreatingSmall();
+      options.env = environment_;
+      auto report = MustOpen(slow, options)->Vacuum();
+      EXPECT_TRUE(report.ok()) << report.status();
+      EXPECT_GE(puts, 2);
+      auto head = side.Load({});
+      ASSERT_TRUE(head.ok()) << head.status();
+      EXPECT_EQ(head->head.operation.operation, Operation::kVacuum);
+      EXPECT_GT(head->head.gc_epoch, epoch);
+      ASSERT_TRUE(writer->Refresh().ok());
+      ASSERT_TRUE(writer->DeleteBranch("side").ok());
+    }
+  }
 }
 
 TEST_F(RetentionTest, AMomentWhoseVersionIsGoneIsNotAnsweredByAnOlderOneThatIsLeased) {

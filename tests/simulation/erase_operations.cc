@@ -64,9 +64,8 @@ Status TryErase(Worker& worker, const std::set<Key>& keys, const ErasureOptions&
   }
   const bool come_and_go = model.BranchesComeAndGo();
   const StatusCode missing = come_and_go ? StatusCode::kCorruption : StatusCode::kNotFound;
-  const StatusCode unknown = come_and_go ? StatusCode::kUnknown : StatusCode::kNotFound;
   if (!call.Ended(report.status(), {StatusCode::kAlreadyExists, StatusCode::kNotFound, StatusCode::kFenced,
-                                    StatusCode::kConflict, missing, unknown})) {
+                                    StatusCode::kConflict, missing})) {
     return Status::Unavailable("the process is dead");
   }
   *complete = report.ok() && report->complete;
