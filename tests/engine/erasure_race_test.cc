@@ -156,9 +156,13 @@ TEST_F(ErasureRace, ABranchThatIsDeletedMeanwhileHoldsNothingUpAndOneThatIsMadeA
         auto writer = MustOpen(memory_, options_);
         ASSERT_GT(MustOpen(memory_, aside)->Stats().version, writer->Stats().version);
         ASSERT_TRUE(writer->DeleteBranch("side").ok());
-        if (again) ASSERT_TRUE(writer->CreateBranch("side").ok());
+        if (again) {
+          ASSERT_TRUE(writer->CreateBranch("side").ok());
+        }
       });
-      if (met && !again) ASSERT_TRUE(MustOpen(memory_, options_)->CreateBranch("side").ok());
+      if (met && !again) {
+        ASSERT_TRUE(MustOpen(memory_, options_)->CreateBranch("side").ok());
+      }
       ExpectErased(memory_, options_);
     }
     EXPECT_GE(at, 6);
