@@ -77,6 +77,17 @@ Result<MemoryReservation> ReserveMemory(MemoryBudget* budget, MemoryUse use, uin
   return uncounted;
 }
 
+Result<MemoryReservation> ReserveMemoryPatiently(MemoryBudget* budget, MemoryUse use, uint64_t bytes,
+                                                 const Context& context, Clock& clock) {
+  constexpr int64_t kPatienceNs = 3'000'000'000;
+  auto reserved = ReserveMemory(budget, use, bytes);
+  if (reserved.ok() || reserved.status().code() != StatusCode::kResourceExhausted) return reserved;
+  Context patient = context;
+  patient.deadline_ns = std::min(context.deadline_ns, clock.NowNs() + kPatienceNs);
+  auto waited = budget->WaitReserve(use, bytes, patient, clock);
+  return waited.ok() ? std::move(waited) : std::move(reserved);
+}
+
 MemoryBudget::MemoryBudget(uint64_t limit_bytes) : limit_(LimitOf(limit_bytes)) {}
 
 MemoryBudget::~MemoryBudget() = default;

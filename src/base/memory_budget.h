@@ -187,5 +187,9 @@ void WriteMetrics(const MemoryUsage& usage, MetricsWriter& writer);
 
 // Null budget: a reservation that counts nothing.
 Result<MemoryReservation> ReserveMemory(MemoryBudget* budget, MemoryUse use, uint64_t bytes);
+// The same, which waits up to 3 s where there is no room: what was committed is on its way out of RAM, but whoever is
+// at work on it on a slow machine has yet to see that.
+Result<MemoryReservation> ReserveMemoryPatiently(MemoryBudget* budget, MemoryUse use, uint64_t bytes,
+                                                 const Context& context, Clock& clock);
 
 }  // namespace isotherm

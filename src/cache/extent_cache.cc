@@ -208,13 +208,19 @@ class ExtentCache::Call {
     });
   }
 
+  Result<MemoryReservation> Reserve(uint64_t bytes) {
+    MemoryBudget* const budget = state_.budget.get();
+    if (!options_.waits_for_memory) return ReserveMemory(budget, options_.memory_use, bytes);
+    return ReserveMemoryPatiently(budget, options_.memory_use, bytes, context_, *state_.env->clock);
+  }
+
   void AskStore(const std::vector<PlannedRequest>& plan, bool damaged_again) {
     std::vector<ReadRequest> requests;
     requests.reserve(plan.size());
     for (const PlannedRequest& planned : plan) {
       requests.push_back({extents_[planned.extents.front()].object, ByteRange{planned.offset, planned.length}, {}});
     }
-    auto memory = ReserveMemory(state_.budget.get(), options_.memory_use, MemoryOf(plan));
+    auto memory = Reserve(MemoryOf(plan));
     if (!memory.ok()) return Fail(plan, memory.status());
     counts_.requests += requests.size();
     std::vector<ReadResult> answers = state_.store->Read(context_, requests);

@@ -32,9 +32,17 @@ void CodeBlocks::AddBlock(std::string_view bytes) {
   if (unplaced_.back().valid()) unplaced_bytes_ += bytes.size();
 }
 
+// Whoever commits next needs the filter, and reading it back takes as much memory as keeping it.
 void CodeBlocks::AddKeys(std::string_view pages, std::string_view filter) {
-  if (pages.empty() || keys_bytes_ + pages.size() + filter.size() > limit_bytes_ / 4) return;
-  unplaced_keys_ = {{}, Keep(pages, MemoryUse::kBlockCache), Keep(filter, MemoryUse::kBlockCache)};
+  constexpr size_t kSmallFilterBytes = 64 << 10;
+  if (pages.empty()) return;
+  if (keys_bytes_ + pages.size() + filter.size() <= limit_bytes_ / 4) {
+    unplaced_keys_.pages = Keep(pages, MemoryUse::kBlockCache);
+    unplaced_keys_.filter = Keep(filter, MemoryUse::kBlockCache);
+  }
+  if (!unplaced_keys_.filter.valid() && filter.size() <= kSmallFilterBytes) {
+    unplaced_keys_.filter = PinnedBlock::Copy(filter);
+  }
 }
 
 void CodeBlocks::EndSegment(const SegmentInfo& segment) {
@@ -47,7 +55,7 @@ void CodeBlocks::EndSegment(const SegmentInfo& segment) {
     offset += block.length;
   }
   bytes_ += unplaced_bytes_;
-  if (unplaced_keys_.pages.valid() && unplaced_keys_.filter.valid()) {
+  if (unplaced_keys_.filter.valid()) {
     unplaced_keys_.segment = segment.name;
     keys_bytes_ += unplaced_keys_.pages.bytes().size() + unplaced_keys_.filter.bytes().size();
     keys_.push_back(std::move(unplaced_keys_));

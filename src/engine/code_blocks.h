@@ -16,7 +16,7 @@ namespace isotherm {
 // Which rows of a segment have which keys: its key pages and its filter.
 struct SegmentKeys {
   std::string segment;
-  PinnedBlock pages;
+  PinnedBlock pages;  // invalid: there was no room for them
   PinnedBlock filter;
 };
 
@@ -34,7 +34,7 @@ class CodeBlocks {
   // in the budget is left out.
   void BeginSegment();
   void AddBlock(std::string_view bytes);
-  void AddKeys(std::string_view pages, std::string_view filter);
+  void AddKeys(std::string_view pages, std::string_view filter);  // a filter of up to 64 KiB is kept in any case
   void EndSegment(const SegmentInfo& segment);
   // All of this at once. `bytes` are the whole of the segment.
   void Add(const SegmentInfo& segment, std::string_view bytes);

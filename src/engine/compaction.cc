@@ -84,16 +84,16 @@ uint64_t MostBlocksToKeep(const Options& options) {
   return limit != 0 ? std::min(most, limit / 8) : most;
 }
 
-// As much as there is room for: at most half of the budget, so that commits go on.
-Result<MemoryReservation> ReserveForBuild(MemoryBudget* budget, uint64_t wanted) {
+// As much as there is room for: at most half of the budget, so that commits go on. Waits for the least if need be,
+// since what was committed may be on its way out of RAM.
+Result<MemoryReservation> ReserveForBuild(MemoryBudget* budget, uint64_t wanted, const Context& context, Clock& clock) {
   if (budget == nullptr) return MemoryReservation();
   const uint64_t limit = budget->Usage().limit_bytes;
   if (limit != 0) wanted = std::min(wanted, limit / 2);
-  while (true) {
-    auto reserved = budget->Reserve(MemoryUse::kBuild, wanted);
-    if (reserved.ok() || wanted / 2 < kLeastMemory) return reserved;
-    wanted /= 2;
+  for (; wanted / 2 >= kLeastMemory; wanted /= 2) {
+    if (auto reserved = budget->Reserve(MemoryUse::kBuild, wanted); reserved.ok()) return reserved;
   }
+  return ReserveMemoryPatiently(budget, MemoryUse::kBuild, wanted, context, clock);
 }
 
 // What is left of a build's memory beside the places of its rows, which are all in RAM.
@@ -170,7 +170,8 @@ Status CollectionImpl::RunCompaction(const CompactionRequest& request, const Pro
                                      bool* done) {
   *done = false;
   ASSIGN_OR_RETURN(MemoryReservation memory,
-                   ReserveForBuild(options_.memory.get(), std::max(request.options.memory_bytes, kLeastMemory)));
+                   ReserveForBuild(options_.memory.get(), std::max(request.options.memory_bytes, kLeastMemory), context,
+                                   *path_->env->clock));
   const uint64_t memory_bytes =
       std::max(memory.counted() ? memory.bytes() : request.options.memory_bytes, kLeastMemory);
   ASSIGN_OR_RETURN(std::optional<RegisteredBuild> registered, BeginCompaction(request, memory_bytes, context));

@@ -63,6 +63,7 @@ void KeyLookup::Remember(std::vector<SegmentKeys> keys) {
   std::lock_guard lock(mutex_);
   for (SegmentKeys& of : keys) {
     filters_[of.segment] = std::move(of.filter);
+    if (!of.pages.valid()) continue;
     if (pages_.try_emplace(of.segment, std::move(of.pages)).second) remembered_.push_back(of.segment);
   }
   uint64_t bytes = 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 #include <shared_mutex>
+#include <utility>
 
 #include "base/context_check.h"
 #include "base/precedence.h"
@@ -49,7 +50,12 @@ void CollectionImpl::LinkInBackground(const Context& context) {
         return;
       }
     }
-    for (int i = 0; i < kAtOnce && rows->LinkOne(); ++i) linking.GiveWay();
+    for (int i = 0; i < kAtOnce && rows != nullptr && rows->LinkOne(); ++i) {
+      // Whoever needs their memory can have it meanwhile.
+      std::weak_ptr<MemtableRows> later = std::exchange(rows, nullptr);
+      linking.GiveWay();
+      rows = later.lock();
+    }
   }
 }
 

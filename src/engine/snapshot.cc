@@ -72,7 +72,9 @@ uint64_t ReadPath::BytesAtOnce() const {
 
 std::vector<FetchedExtent> ReadPath::Fetch(const Context& context, std::span<const Extent> wanted,
                                            const FetchOptions& options, FetchCounts* counts) const {
-  std::vector<FetchedExtent> fetched = extents->Fetch(context, wanted, options, counts);
+  FetchOptions patient = options;
+  patient.waits_for_memory = true;
+  std::vector<FetchedExtent> fetched = extents->Fetch(context, wanted, patient, counts);
   for (FetchedExtent& extent : fetched) {
     if (extent.status.code() == StatusCode::kNotFound) extent.status = Status::Corruption(extent.status.message());
   }

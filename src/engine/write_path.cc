@@ -257,14 +257,7 @@ Result<MemoryReservation> CollectionImpl::ReserveFor(const WriteBatch& batch, co
   auto memory = options_.memory->Reserve(MemoryUse::kMemtable, bytes);
   if (memory.ok() || memory.status().code() != StatusCode::kResourceExhausted) return memory;
   RETURN_IF_ERROR(Commit(context).WithContext("making room in the memory budget"));
-  memory = options_.memory->Reserve(MemoryUse::kMemtable, bytes);
-  if (memory.ok() || memory.status().code() != StatusCode::kResourceExhausted) return memory;
-  // What was committed is on its way out of RAM: whoever is at work on it has seen that soon, even on a slow machine.
-  constexpr int64_t kPatienceNs = 3'000'000'000;
-  Context patient = context;
-  patient.deadline_ns = std::min(context.deadline_ns, path_->env->clock->NowNs() + kPatienceNs);
-  auto waited = options_.memory->WaitReserve(MemoryUse::kMemtable, bytes, patient, *path_->env->clock);
-  return waited.ok() ? std::move(waited) : std::move(memory);
+  return ReserveMemoryPatiently(options_.memory.get(), MemoryUse::kMemtable, bytes, context, *path_->env->clock);
 }
 
 Status CollectionImpl::Write(WriteBatch batch, const Context& context) {

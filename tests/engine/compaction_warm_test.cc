@@ -194,5 +194,20 @@ TEST(CodeBlocks, WhatFindsNoRoomInTheBudgetIsLeftOut) {
   EXPECT_EQ(budget->Usage().used_bytes, PinnedBlock::MemoryOf(4));
 }
 
+TEST(CodeBlocks, OfKeysWithoutRoomTheFilterIsKept) {
+  const std::string pages(4096, 'p');
+  for (bool room : {true, false}) {
+    auto budget = MakeMemoryBudget(room ? 1 << 20 : 1);
+    CodeBlocks blocks(0, budget.get(), MemoryUse::kBlockCache);
+    blocks.BeginSegment();
+    blocks.AddKeys(pages, "filter");
+    blocks.EndSegment({});
+    const std::vector<SegmentKeys> keys = blocks.TakeKeys();
+    ASSERT_EQ(keys.size(), 1U);
+    EXPECT_EQ(keys[0].filter.bytes(), "filter");
+    EXPECT_EQ(keys[0].pages.valid(), room);
+  }
+}
+
 }  // namespace
 }  // namespace isotherm
