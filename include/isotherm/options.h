@@ -117,7 +117,7 @@ struct Options {
 
   // One limit for memtables, caches and queries of all collections that are opened with it; null: none. What does not
   // fit is kResourceExhausted, after caches have made room; what waits for a commit is committed before that,
-  // and a Write waits up to 3 s for what others are about to give back.
+  // and calls wait up to 3 s for what others are about to give back.
   std::shared_ptr<MemoryBudget> memory;
   // Counters and histograms, and what happened, of this collection and others that share them; null: none.
   std::shared_ptr<Metrics> metrics;
