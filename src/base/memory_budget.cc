@@ -85,7 +85,10 @@ Result<MemoryReservation> ReserveMemoryPatiently(MemoryBudget* budget, MemoryUse
   Context patient = context;
   patient.deadline_ns = std::min(context.deadline_ns, clock.NowNs() + kPatienceNs);
   auto waited = budget->WaitReserve(use, bytes, patient, clock);
-  return waited.ok() ? std::move(waited) : std::move(reserved);
+  // Whoever gave up, or ran out of its own time, is told that; the patience here is nobody's deadline.
+  const bool lost_patience =
+      waited.status().code() == StatusCode::kDeadlineExceeded && patient.deadline_ns < context.deadline_ns;
+  return lost_patience ? std::move(reserved) : std::move(waited);
 }
 
 MemoryBudget::MemoryBudget(uint64_t limit_bytes) : limit_(LimitOf(limit_bytes)) {}

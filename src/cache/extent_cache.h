@@ -38,7 +38,7 @@ struct FetchOptions {
   uint32_t max_request_bytes = 1 << 20;
   bool fill_cache = true;                    // false for compaction and other one-time scans
   MemoryUse memory_use = MemoryUse::kQuery;  // what is read from the store counts as this until a cache takes it
-  bool waits_for_memory = false;             // a while, where the budget has no room
+  bool waits_for_memory = false;             // up to 3 s, where the budget has no room
 };
 
 struct FetchedExtent {

@@ -81,7 +81,6 @@ class Round {
     } else {
       ASSIGN_OR_RETURN(found, RowsByCode());
     }
-    const Precedence::First comparing(path_.env->precedence.get());
     const RowsInRam in_ram(view_, liveness_.get(), options_.exact, by_rows_);
     for (size_t q = 0; q < count; ++q) {
       AddRowsInRam(in_ram, q, found[q]);
@@ -107,6 +106,7 @@ class Round {
   }
 
   void AddRowsInRam(const RowsInRam& rows, size_t q, std::vector<FoundRow>& found) {
+    const Precedence::First comparing(path_.env->precedence.get());
     uint64_t& compared = results_[q].explain.distances_exact;
     for (const Candidate& candidate : rows.Search(queries_[q], wanted_, &compared)) {
       const Row& row = rows.row(candidate);

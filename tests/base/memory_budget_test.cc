@@ -409,5 +409,24 @@ TEST_F(MemoryBudgetTest, AReclaimerIsNeverCalledAfterItsRegistrationEnded) {
   asking.join();
 }
 
+TEST(ReserveMemoryPatiently, TellsWhoeverGaveUpOrHasNoTimeLeftThat) {
+  ManualClock clock;
+  auto budget = MakeMemoryBudget(100);
+  auto all = budget->Reserve(MemoryUse::kQuery, 100);
+  ASSERT_TRUE(all.ok());
+  auto code = [&](uint64_t bytes, const Context& context) {
+    return ReserveMemoryPatiently(budget.get(), MemoryUse::kQuery, bytes, context, clock).status().code();
+  };
+  CancelToken cancel;
+  cancel.Cancel();
+  Context given_up;
+  given_up.cancel = &cancel;
+  EXPECT_EQ(code(1, given_up), StatusCode::kCancelled);
+  Context late;
+  late.deadline_ns = clock.NowNs() - 1;
+  EXPECT_EQ(code(1, late), StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(code(101, {}), StatusCode::kResourceExhausted) << "no waiting helps";
+}
+
 }  // namespace
 }  // namespace isotherm
