@@ -196,9 +196,11 @@ class Collection {
                                       const Progress& progress = {}, const Context& context = {}) = 0;
 
   // A branch has a version's rows (0: the newest) and goes its own way from there, by Options::branch. A few requests.
-  // kAlreadyExists for a name that is taken, kNotFound when the version is not kept, kConflict when it goes meanwhile.
+  // kAlreadyExists for a name that is taken, kNotFound when the version is not kept, kConflict when it goes meanwhile, and
+  // while there are versions of a deleted branch of that name: Vacuum removes them.
   virtual Status CreateBranch(std::string_view name, uint64_t version = 0, const Context& context = {}) = 0;
   virtual Result<std::vector<BranchInfo>> Branches(const Context& context = {}) = 0;
+  // With its versions; what only they need goes with the next vacuum.
   virtual Status DeleteBranch(std::string_view name, const Context& context = {}) = 0;
   // Makes this branch what `name`, which began with this one's newest version, is by now: kConflict when this one moved
   // on since.

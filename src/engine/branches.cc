@@ -75,6 +75,18 @@ Status CheckStays(uint64_t version, const CommitLog& log, const Context& context
   return Status::Conflict(title + " was removed by a vacuum while the branch was made");
 }
 
+// Nothing tells its versions from those of a new one.
+Status CheckNothingIsLeft(BlobStore& store, std::string_view name, const Context& context) {
+  ASSIGN_OR_RETURN(const std::vector<VersionName> left, ListVersions(store, BranchPrefix(name), context));
+  if (left.empty()) return Status::Ok();
+  ReadRequest request{BranchPrefix(name) + kHeadObject, {}, {}};
+  Status there = store.Read(context, {&request, 1})[0].status;
+  if (there.ok()) return Status::AlreadyExists("there is a branch '" + std::string(name) + "'");
+  if (there.code() != StatusCode::kNotFound) return there;
+  return Status::Conflict("a deleted branch '" + std::string(name) + "' has left " + std::to_string(left.size()) +
+                          " of its versions: a vacuum removes them, or take another name");
+}
+
 }  // namespace
 
 Result<std::vector<VersionInfo>> CollectionImpl::Versions(const Context& context) {
@@ -160,6 +172,7 @@ Status CollectionImpl::PutRoutingCopy(const RoutingRef& ref, std::string_view br
 Status CollectionImpl::CreateBranch(std::string_view name, uint64_t version, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
   RETURN_IF_ERROR(CheckBranchName(name));
+  RETURN_IF_ERROR(CheckNothingIsLeft(*path_->store, name, context));
   if (version == 0) version = snapshot()->head.version;
   ASSIGN_OR_RETURN(std::string lease, TakeLease(branch_, version, kBranchLeaseMs, "", context));
   Status created = WriteBranch(name, version, context);
@@ -216,7 +229,7 @@ Result<std::vector<BranchInfo>> CollectionImpl::Branches(const Context& context)
   return branches;
 }
 
-// Its archived versions go with the next vacuum.
+// Its versions are listed before: later ones may be of the next branch of that name.
 Status CollectionImpl::DeleteBranch(std::string_view name, const Context& context) {
   RETURN_IF_ERROR(CheckWritable());
   RETURN_IF_ERROR(CheckBranchName(name));
@@ -228,7 +241,14 @@ Status CollectionImpl::DeleteBranch(std::string_view name, const Context& contex
     return Status::NotFound("there is no branch '" + std::string(name) + "'");
   }
   RETURN_IF_ERROR(read.status);
-  return path_->store->Delete(context, object);
+  ASSIGN_OR_RETURN(const std::vector<VersionName> archived, ListVersions(*path_->store, BranchPrefix(name), context));
+  RETURN_IF_ERROR(path_->store->Delete(context, object));
+  std::vector<std::string> versions;
+  for (const VersionName& one : archived) {
+    versions.push_back(VersionObjectName(BranchPrefix(name), one.version, one.commit_ms));
+  }
+  RemoveObjects(versions, context);
+  return Status::Ok();
 }
 
 Status CollectionImpl::FastForward(std::string_view name, const Context& context) {

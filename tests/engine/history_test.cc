@@ -4,6 +4,7 @@
 #include "blob/memory_store.h"
 #include "tests/base/manual_clock.h"
 #include "tests/engine/commits.h"
+#include "tests/engine/damage.h"
 
 namespace isotherm {
 namespace {
@@ -236,6 +237,38 @@ TEST_F(HistoryTest, ABranchGoesItsOwnWay) {
     ASSERT_TRUE(writer_->Vacuum(keep_one).ok());
     ExpectClean(*writer_);
   }
+}
+
+// Else those of the one before would be taken for its own: by readers of its past, and by erasures.
+TEST_F(HistoryTest, ABranchUnderTheNameOfADeletedOneHasNoneOfItsVersions) {
+  const uint64_t fork = CommitRows(*writer_, 0, 5);
+  ASSERT_TRUE(writer_->CreateBranch("trial").ok());
+  auto branch = OpenBranch("trial");
+  CommitRows(*branch, 5, 5);
+  const uint64_t newest = CommitRows(*branch, 10, 5);
+  auto page = store_->List({}, "branches/trial/version-", "");
+  ASSERT_TRUE(page.ok());
+  ASSERT_EQ(page->entries.size(), newest - fork);
+  const std::string left = page->entries.back().name;
+  const std::string bytes = ReadObject(*store_, left);
+  ASSERT_TRUE(writer_->DeleteBranch("trial").ok());
+  page = store_->List({}, "branches/trial/version-", "");
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->entries.size(), 0U);
+
+  // As by somebody who was committing to it.
+  ASSERT_TRUE(store_->Put({}, left, bytes).ok());
+  Status refused = writer_->CreateBranch("trial");
+  EXPECT_EQ(refused.code(), StatusCode::kConflict);
+  EXPECT_NE(refused.message().find("a vacuum removes them"), std::string::npos) << refused;
+  ASSERT_TRUE(writer_->Vacuum({}).ok());
+  ASSERT_TRUE(writer_->CreateBranch("trial", fork).ok());
+  branch = OpenBranch("trial");
+  EXPECT_EQ(ScanKeys(*branch), KeyRange(0, 5));
+  auto versions = branch->Versions();
+  ASSERT_TRUE(versions.ok());
+  EXPECT_EQ(versions->size(), 1U);
+  ExpectClean(*writer_);
 }
 
 TEST_F(HistoryTest, FastForwardMakesTheMainBranchWhatTheOtherBecame) {

@@ -36,6 +36,12 @@ Settings Settings::Of(uint64_t seed) {
   if (random.Below(3) > 0) settings.compaction.max_object_bytes = 2048;
   settings.erasures = random.Below(2) == 0;
   settings.most_put_copies = static_cast<uint32_t>(1 + random.Below(3));
+  settings.one_way_of_compacting = random.Below(2) == 0;
+  if (settings.one_way_of_compacting) {
+    settings.compactors = 3;
+    settings.min_rows_for_cells = settings.compaction.min_rows_for_cells = 2;
+    settings.compaction.max_object_bytes = 2048;
+  }
   return settings;
 }
 

@@ -37,7 +37,8 @@ struct Settings {
   uint64_t block_cache_bytes = 0;
   bool erasures = false;
   uint32_t most_put_copies = 1;
-  CompactOptions compaction;  // that most compactions have, so that one can go on with another
+  CompactOptions compaction;
+  bool one_way_of_compacting = false;  // all compactions have these options, so that one can go on with another
 
   static Settings Of(uint64_t seed);
 };

@@ -302,14 +302,17 @@ void Discard(Worker& worker) {
 
 void Compact(Worker& worker) {
   Session& session = worker.session;
-  CompactOptions options = session.world().settings().compaction;
-  if (worker.random.Below(4) == 0) {
-    options.cells = static_cast<uint32_t>(worker.random.Below(8));
-    options.seed = worker.random.Next();
-    if (worker.random.Below(2) == 0) options.max_object_bytes = 2048;
+  const Settings& settings = session.world().settings();
+  CompactOptions options = settings.compaction;
+  if (!settings.one_way_of_compacting) {
+    if (worker.random.Below(4) == 0) {
+      options.cells = static_cast<uint32_t>(worker.random.Below(8));
+      options.seed = worker.random.Next();
+      if (worker.random.Below(2) == 0) options.max_object_bytes = 2048;
+    }
+    options.keep_cells = worker.random.Below(3) == 0;
+    if (worker.random.Below(2) == 0) options.scope = CompactScope::kPolicy;
   }
-  options.keep_cells = worker.random.Below(3) == 0;
-  if (worker.random.Below(2) == 0) options.scope = CompactScope::kPolicy;
   uint64_t version = session.Version();
   session.handle().compacts = true;
   Model::Commitment begin = session.model().BeginCommit(session.handle());
