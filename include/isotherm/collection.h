@@ -196,8 +196,8 @@ class Collection {
                                       const Progress& progress = {}, const Context& context = {}) = 0;
 
   // A branch has a version's rows (0: the newest) and goes its own way from there, by Options::branch. A few requests.
-  // kAlreadyExists for a name that is taken, kNotFound when the version is not kept, kConflict when it goes meanwhile, and
-  // while there are versions of a deleted branch of that name: Vacuum removes them.
+  // kAlreadyExists for a name that is taken, kNotFound when the version is not kept, kConflict when it goes meanwhile,
+  // and while there are versions of a deleted branch of that name: Vacuum removes them.
   virtual Status CreateBranch(std::string_view name, uint64_t version = 0, const Context& context = {}) = 0;
   virtual Result<std::vector<BranchInfo>> Branches(const Context& context = {}) = 0;
   // With its versions; what only they need goes with the next vacuum.
