@@ -246,13 +246,22 @@ bool CollectionImpl::Erasure::IsClean(const Head& head, const DeletionMap& delet
   return true;
 }
 
+// A clean head's segments are clean in every version that names them. A version that was held against an older head may
+// hold nothing, now that they are known.
+void CollectionImpl::Erasure::AddRewritten(const std::set<std::string>& segments, Branch& branch) {
+  const size_t before = branch.rewritten.size();
+  branch.rewritten.insert(segments.begin(), segments.end());
+  if (branch.rewritten.size() == before) return;
+  std::erase_if(branch.holds, [](const auto& version) { return version.second; });
+}
+
 // *clean: the head itself holds none of the rows any more.
 Status CollectionImpl::Erasure::EndVersions(CollectionImpl& handle, Branch& branch, bool* clean) {
   auto change = [&](const Snapshot& base, Head& next, DeletionMap& deletions) -> Status {
     RETURN_IF_ERROR(traces_.Look(base.head.segments, context_));
     *clean = IsClean(next, deletions, branch);
     if (!*clean) return Status::Cancelled("the head holds rows that are to be erased");
-    branch.rewritten = traces_.SegmentsWith(base.head);
+    AddRewritten(traces_.SegmentsWith(base.head), branch);
     ASSIGN_OR_RETURN(uint64_t newest, NewestHolding(handle.branch_, branch, next.oldest_version, base.head.version));
     if (!Planted(Bug::kErasureKeepsVersions)) next.oldest_version = std::max(next.oldest_version, newest + 1);
     // Those that a vacuum spared because of a lease among them: it is renewed no more.

@@ -52,6 +52,7 @@ class CollectionImpl::Erasure {
   Status CollectGarbage();
   Status Mark();
   bool IsClean(const Head& head, const DeletionMap& deletions, const Branch& branch) const;
+  static void AddRewritten(const std::set<std::string>& segments, Branch& branch);
 
   // erasure_report.cc
   // Those of its segments with the rows, or that may have them. Leaves it those that are there.
@@ -63,6 +64,7 @@ class CollectionImpl::Erasure {
   Status FindHolds();
   // The same of what a vacuum has left. *garbage: a version that it spared is leased no more.
   Status FindLeft(bool* garbage);
+  bool IsDead(const std::string& segment) const;
   Status ForeseeBranch(const std::string& name, const Head& head);
   // All branches at first, and then those that were made meanwhile.
   Result<std::vector<std::string>> Unmarked();
@@ -77,7 +79,8 @@ class CollectionImpl::Erasure {
   Nonce id_{};
   std::map<std::string, std::unique_ptr<Collection>> handles_;
   std::map<std::string, Branch> branches_;
-  std::set<std::string> dead_segments_;  // that hold rows, and that no version may name any more
+  // That hold rows, and that no version may name any more, but for those that turned out to have been rewritten.
+  std::set<std::string> dead_segments_;
   // The last vacuum met a branch that was made meanwhile: what that names stays until the next one, though it be gone.
   bool spared_others_ = false;
   ErasureReport report_;

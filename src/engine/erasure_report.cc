@@ -120,9 +120,14 @@ Status CollectionImpl::Erasure::FindLeft(bool* garbage) {
   if (*garbage || spared_others_ || !report_.holds.empty()) return Status::Ok();
   // What the vacuum has spared a leased version's segments for may be gone by now, by another vacuum.
   ASSIGN_OR_RETURN(auto segments, ListObjects(store, "segment-", context_));
-  *garbage = std::any_of(segments.begin(), segments.end(),
-                         [&](const ListEntry& entry) { return dead_segments_.contains(entry.name); });
+  *garbage = std::any_of(segments.begin(), segments.end(), [&](const ListEntry& entry) { return IsDead(entry.name); });
   return Status::Ok();
+}
+
+bool CollectionImpl::Erasure::IsDead(const std::string& segment) const {
+  return dead_segments_.contains(segment) && std::none_of(branches_.begin(), branches_.end(), [&](const auto& branch) {
+           return branch.second.rewritten.contains(segment);
+         });
 }
 
 Result<std::vector<std::string>> CollectionImpl::Erasure::Unmarked() {

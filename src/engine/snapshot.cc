@@ -159,8 +159,11 @@ std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64
   return snapshot;
 }
 
-Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
-                                                     const Context& context) {
+namespace {
+
+// `etag`: of the head that was read; what it names is read after it.
+Result<std::shared_ptr<const Snapshot>> LoadOnce(const ReadPath& path, const Snapshot* previous, std::string& etag,
+                                                 const Context& context) {
   bool routing_at_hand = previous != nullptr || (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
   std::vector<ReadRequest> requests{{path.branch_prefix + kHeadObject, {}, {}}};
   if (!routing_at_hand) requests.push_back({path.branch_prefix + kRoutingObject, {}, {}});
@@ -172,6 +175,7 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
   auto decoded = DecodeHead(read[0].data);
   RETURN_IF_ERROR(decoded.status().WithContext(path.store->Describe()));
   Head head = std::move(decoded).value();
+  etag = read[0].etag;
   if (previous != nullptr && head.collection != previous->head.collection) {
     return Status::Corruption(path.store->Describe() + ": the head belongs to another collection than the one opened");
   }
@@ -199,6 +203,26 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const
     }
   }
   return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing), previous);
+}
+
+bool IsReplaced(const ReadPath& path, const std::string& etag, const Context& context) {
+  ReadRequest request{path.branch_prefix + kHeadObject, {}, {}};
+  ReadResult head = std::move(path.store->Read(context, {&request, 1})[0]);
+  return head.status.ok() && head.etag != etag;
+}
+
+}  // namespace
+
+// What a head names may be gone when it is read: others replaced it, and a vacuum came. Then there is a newer head.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
+                                                     const Context& context) {
+  constexpr int kAttempts = 20;
+  for (int attempt = 1; true; ++attempt) {
+    std::string etag;
+    auto loaded = LoadOnce(path, previous, etag, context);
+    const bool may_be_gone = loaded.status().code() == StatusCode::kCorruption && !etag.empty();
+    if (!may_be_gone || attempt == kAttempts || !IsReplaced(path, etag, context)) return loaded;
+  }
 }
 
 Result<std::shared_ptr<const Snapshot>> SnapshotOf(const ReadPath& path, Head head, const Snapshot& newest,

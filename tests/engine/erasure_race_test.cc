@@ -237,6 +237,37 @@ TEST_F(ErasureRace, ALeasedVersionThatAnotherVacuumRemovesKeepsNothing) {
   EXPECT_EQ(TracesInStore(*memory_, kErased), kNothing);
 }
 
+// Whether a version holds rows that are to go depends on the head that it is held against.
+TEST_F(ErasureRace, ALeaseOfAVersionThatHasRowsOfItsKeysThatAreNewHoldsNothing) {
+  bool met = true;
+  int at = 1;
+  for (; met && !HasFailure(); ++at) {
+    SCOPED_TRACE(at);
+    StartAnew();
+    auto store = std::make_shared<FaultBlobStore>(memory_, environment_);
+    auto eraser = MustOpen(store, options_);
+    std::unique_ptr<Collection> reader;
+    int lists = 0;
+    store->SetHook([&](uint64_t, RequestKind kind, std::string_view name) {
+      if (kind != RequestKind::kList || name != "version-" || ++lists != at) return Fault{};
+      auto writer = MustOpen(memory_, options_);
+      EXPECT_TRUE(writer->Upsert(MarkedRow(3, 1)).ok());
+      EXPECT_TRUE(writer->Compact(IntoCells(4)).ok());
+      EXPECT_TRUE(writer->Vacuum().ok());
+      Options leasing = options_;
+      leasing.lease_ms = 3'600'000;
+      reader = MustOpen(memory_, leasing);
+      return Fault{};
+    });
+    auto report = eraser->Erase(MarkedKeys(kErased));
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_TRUE(report->complete);
+    EXPECT_EQ(TracesInStore(*memory_, kErased, false), kNothing);
+    met = lists >= at;
+  }
+  EXPECT_GE(at, 4);
+}
+
 // The other one's mark makes this one look at all branches again.
 TEST_F(ErasureRace, TwoAtOnceTakeNoRowThatIsNew) {
   const auto meanwhile = [&] {

@@ -5,6 +5,7 @@
 
 #include "segment/routing_object.h"
 #include "tests/engine/damage.h"
+#include "tests/engine/every_store.h"
 #include "tests/engine/forwarding_store.h"
 
 namespace isotherm {
@@ -108,6 +109,39 @@ TEST_F(RoutingCopy, ForgedCostsOneWave) {
   ASSERT_EQ(bytes.size(), good_.size());
   WriteObjectBytes(*sample_.store, kRoutingObject, bytes);
   ExpectOneMoreWaveAndTheSameAnswers();
+}
+
+// A head is read, and before anything that it names, others replace it and remove that: once, or time and again.
+class Overtaken : public ForwardingStore {
+ public:
+  Overtaken(std::shared_ptr<BlobStore> store, int times) : ForwardingStore(std::move(store)), left_(times) {}
+  std::vector<ReadResult> Read(const Context& context, std::span<const ReadRequest> requests) override {
+    std::vector<ReadResult> read = store_->Read(context, requests.first(1));
+    if (requests[0].name == kHeadObject && left_ > 0) {
+      --left_;
+      auto writer = Open(store_, QuietOptions());
+      VacuumOptions vacuum;
+      vacuum.keep_versions = 1;
+      EXPECT_TRUE((*writer)->Compact(IntoCells(3 + left_ % 2)).ok());
+      EXPECT_TRUE((*writer)->Vacuum(vacuum).ok());
+    }
+    for (ReadResult& rest : store_->Read(context, requests.subspan(1))) read.push_back(std::move(rest));
+    return read;
+  }
+
+ private:
+  int left_;
+};
+
+TEST_F(RoutingCopy, OfAHeadThatIsReplacedMeanwhileAndItsOriginalRemovedIsReadAnew) {
+  for (int times : {1, 3}) {
+    SCOPED_TRACE(times);
+    auto collection = Open(std::make_shared<Overtaken>(sample_.store, times), QuietOptions());
+    ASSERT_TRUE(collection.ok()) << collection.status();
+    EXPECT_EQ((*collection)->Stats().version, (*Open(sample_.store, QuietOptions()))->Stats().version);
+    auto result = (*collection)->Search(sample_.queries[0]);
+    EXPECT_TRUE(result.ok()) << result.status();
+  }
 }
 
 TEST_F(RoutingCopy, LostTogetherWithItsOriginalIsCorruption) {

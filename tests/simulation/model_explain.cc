@@ -83,7 +83,10 @@ bool Model::ExplainLane(const Handle& handle, const Lane& lane, uint64_t version
   } while (!found && begin < candidates.size() && candidates[begin++]->maybe_later);
   if (!found) return false;
   for (size_t i = skipped; i < most; ++i) {
+    const State without = Restrict(expected, keys);
     CommitChange(*candidates[i], Restores(candidates, i, chosen), expected, latest_ms);
+    const bool changes = !DifferenceOf(without, Restrict(expected, keys), 0, INT64_MIN).empty();
+    if (candidates[i]->earliest == 0 && changes) candidates[i]->earliest = version;
     candidates[i]->version = version;
     candidates[i]->maybe_later = i >= least;
     if (scheduler_.trace().has_text()) {

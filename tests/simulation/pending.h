@@ -31,6 +31,7 @@ struct Change {
   bool accepted = false;  // the call returned ok: it is pending. Before: it may be pending
   bool dropped = false;   // refused or discarded: it never will be committed
   uint64_t version = 0;   // that has it; 0: none yet
+  uint64_t earliest = 0;  // to which it made a difference; 0: to none yet
   // It made no difference to that version: it may as well be in a later one.
   bool maybe_later = false;
   bool told = false;  // a Commit said so

@@ -225,7 +225,7 @@ void JudgeCommit(Session& session, const Model::Commitment& begin, const Status&
   if (!session.is_open() || session.closing) return;
   uint64_t least = 0;
   if (status.ok()) {
-    for (const ChangePtr& change : begin.accepted) least = std::max(least, change->version);
+    for (const ChangePtr& change : begin.accepted) least = std::max(least, change->earliest);
   }
   session.Version(least);
 }
