@@ -53,6 +53,56 @@ Result<std::shared_ptr<const Routing>> LoadRouting(const ReadPath& path, const H
 
 constexpr char kErasureHint[] = "erasure";
 
+// `etag`: of the head that was read; what it names is read after it.
+Result<std::shared_ptr<const Snapshot>> LoadOnce(const ReadPath& path, const Snapshot* previous, std::string& etag,
+                                                 const Context& context) {
+  bool routing_at_hand = previous != nullptr || (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
+  std::vector<ReadRequest> requests{{path.branch_prefix + kHeadObject, {}, {}}};
+  if (!routing_at_hand) requests.push_back({path.branch_prefix + kRoutingObject, {}, {}});
+  std::vector<ReadResult> read = path.store->Read(context, requests);
+  if (read[0].status.code() == StatusCode::kNotFound) {
+    return Status::NotFound("no collection at " + path.store->Describe() + " (" + read[0].status.message() + ")");
+  }
+  RETURN_IF_ERROR(read[0].status.WithContext(path.store->Describe()));
+  auto decoded = DecodeHead(read[0].data);
+  RETURN_IF_ERROR(decoded.status().WithContext(path.store->Describe()));
+  Head head = std::move(decoded).value();
+  etag = read[0].etag;
+  if (previous != nullptr && head.collection != previous->head.collection) {
+    return Status::Corruption(path.store->Describe() + ": the head belongs to another collection than the one opened");
+  }
+  if (previous != nullptr && head.version < previous->head.version) {
+    return Status::Corruption(path.store->Describe() + ": the head is of version " + std::to_string(head.version) +
+                              ", which is older than version " + std::to_string(previous->head.version) +
+                              ", which was there before: somebody put another one in its place; open the collection "
+                              "again");
+  }
+
+  // What others left in the disk cache before an erasure.
+  const Nonce& erasure = head.erasure.id;
+  if (previous == nullptr && path.disk != nullptr && erasure != Nonce{} &&
+      path.disk->GetHint(kErasureHint) != NonceHex(erasure)) {
+    Status emptied = path.ForgetErased(erasure);
+    (void)emptied;  // whoever opens it next tries again
+  }
+
+  std::shared_ptr<const Routing> routing;
+  if (head.routing.generation != 0) {
+    if (previous != nullptr && previous->head.routing.sha256_hex == head.routing.sha256_hex) {
+      routing = previous->routing;
+    } else {
+      ASSIGN_OR_RETURN(routing, LoadRouting(path, head, read.size() > 1 ? &read[1] : nullptr, context));
+    }
+  }
+  return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing), previous);
+}
+
+bool IsReplaced(const ReadPath& path, const std::string& etag, const Context& context) {
+  ReadRequest request{path.branch_prefix + kHeadObject, {}, {}};
+  ReadResult head = std::move(path.store->Read(context, {&request, 1})[0]);
+  return head.status.ok() && head.etag != etag;
+}
+
 }  // namespace
 
 Status ReadPath::ForgetErased(const Nonce& erasure) const {
@@ -158,60 +208,6 @@ std::shared_ptr<const Snapshot> MakeSnapshot(Head head, std::string etag, uint64
   }
   return snapshot;
 }
-
-namespace {
-
-// `etag`: of the head that was read; what it names is read after it.
-Result<std::shared_ptr<const Snapshot>> LoadOnce(const ReadPath& path, const Snapshot* previous, std::string& etag,
-                                                 const Context& context) {
-  bool routing_at_hand = previous != nullptr || (path.disk != nullptr && !path.disk->GetHint(HintName(path)).empty());
-  std::vector<ReadRequest> requests{{path.branch_prefix + kHeadObject, {}, {}}};
-  if (!routing_at_hand) requests.push_back({path.branch_prefix + kRoutingObject, {}, {}});
-  std::vector<ReadResult> read = path.store->Read(context, requests);
-  if (read[0].status.code() == StatusCode::kNotFound) {
-    return Status::NotFound("no collection at " + path.store->Describe() + " (" + read[0].status.message() + ")");
-  }
-  RETURN_IF_ERROR(read[0].status.WithContext(path.store->Describe()));
-  auto decoded = DecodeHead(read[0].data);
-  RETURN_IF_ERROR(decoded.status().WithContext(path.store->Describe()));
-  Head head = std::move(decoded).value();
-  etag = read[0].etag;
-  if (previous != nullptr && head.collection != previous->head.collection) {
-    return Status::Corruption(path.store->Describe() + ": the head belongs to another collection than the one opened");
-  }
-  if (previous != nullptr && head.version < previous->head.version) {
-    return Status::Corruption(path.store->Describe() + ": the head is of version " + std::to_string(head.version) +
-                              ", which is older than version " + std::to_string(previous->head.version) +
-                              ", which was there before: somebody put another one in its place; open the collection "
-                              "again");
-  }
-
-  // What others left in the disk cache before an erasure.
-  const Nonce& erasure = head.erasure.id;
-  if (previous == nullptr && path.disk != nullptr && erasure != Nonce{} &&
-      path.disk->GetHint(kErasureHint) != NonceHex(erasure)) {
-    Status emptied = path.ForgetErased(erasure);
-    (void)emptied;  // whoever opens it next tries again
-  }
-
-  std::shared_ptr<const Routing> routing;
-  if (head.routing.generation != 0) {
-    if (previous != nullptr && previous->head.routing.sha256_hex == head.routing.sha256_hex) {
-      routing = previous->routing;
-    } else {
-      ASSIGN_OR_RETURN(routing, LoadRouting(path, head, read.size() > 1 ? &read[1] : nullptr, context));
-    }
-  }
-  return MakeSnapshot(std::move(head), read[0].etag, read[0].data.size(), std::move(routing), previous);
-}
-
-bool IsReplaced(const ReadPath& path, const std::string& etag, const Context& context) {
-  ReadRequest request{path.branch_prefix + kHeadObject, {}, {}};
-  ReadResult head = std::move(path.store->Read(context, {&request, 1})[0]);
-  return head.status.ok() && head.etag != etag;
-}
-
-}  // namespace
 
 // What a head names may be gone when it is read: others replaced it, and a vacuum came. Then there is a newer head.
 Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const ReadPath& path, const Snapshot* previous,
