@@ -49,7 +49,9 @@ build: ## Build everything (preset release, in build/release)
 	@$(call build_all,release)
 
 .PHONY: test
-test: build servers ## Build everything and run all tests
+test: servers ## Build everything and run all tests
+	@$(call configure,release,$$(scripts/arrow.sh))
+	@$(call build_all,release)
 	@$(call run_tests,release)
 
 .PHONY: servers
