@@ -18,6 +18,7 @@
 #include "blob/retry_store.h"
 #include "tests/engine/child_writer.h"
 #include "tests/engine/commits.h"
+#include "tests/engine/forwarding_store.h"
 #include "tests/engine/seeded_faults.h"
 
 namespace isotherm {
@@ -158,6 +159,47 @@ TEST_P(MemoryRace, LosesAndDoublesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, MemoryRace, testing::Values(0, 1, 2, 3));
+
+// Counts commits that reach the store, and takes its time over each.
+class SlowHead : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<std::string> Put(const Context& context, std::string_view name, std::string_view bytes,
+                          const PutCondition& condition) override {
+    if (name == "head") {
+      ++puts;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return store_->Put(context, name, bytes, condition);
+  }
+  std::atomic<uint64_t> puts{0};
+};
+
+// However unlucky the threads are, some of so many meet.
+TEST(GroupCommit, ThreadsThatCommitAtTheSameTimeShareStoreWrites) {
+  constexpr uint64_t kThreads = 4;
+  constexpr uint64_t kCommits = 50;
+  auto store = std::make_shared<SlowHead>(std::make_shared<MemoryBlobStore>());
+  auto handle = MustOpen(store, CreatingSmall());
+  const uint64_t before = store->puts;
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t i = 0; i < kCommits; ++i) {
+        EXPECT_TRUE(handle->Insert(NumberedRow(t * kCommits + i)).ok());
+        Status status = handle->Commit();
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const uint64_t puts = store->puts - before;
+  std::cout << "[ figures  ] " << kThreads * kCommits << " commits of " << kThreads << " threads in " << puts
+            << " writes of the head\n";
+  EXPECT_LT(puts, kThreads * kCommits);
+  EXPECT_EQ(handle->Stats().version, 1 + puts);
+  EXPECT_EQ(ScanKeys(*MustOpen(store)), KeyRange(0, kThreads * kCommits));
+}
 
 // Each writer is a process of its own. `argument` names the store for it.
 void RaceProcesses(const std::shared_ptr<BlobStore>& store, const std::string& argument, uint64_t commits,
