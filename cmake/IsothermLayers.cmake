@@ -15,10 +15,13 @@ if(ISOTHERM_SANITIZE)
                                                   -fno-omit-frame-pointer)
   target_link_options(isotherm_flags INTERFACE -fsanitize=${ISOTHERM_SANITIZE})
 endif()
-# Of a test that takes long, in seconds. Sanitized code takes up to forty times as long.
+# In seconds, of a test that takes long and of one command that a test runs. Sanitized code takes up to forty times as
+# long.
 set(ISOTHERM_TEST_TIMEOUT 600)
+set(ISOTHERM_TEST_PATIENCE 120)
 if(ISOTHERM_SANITIZE)
   set(ISOTHERM_TEST_TIMEOUT 3000)
+  set(ISOTHERM_TEST_PATIENCE 1200)
 endif()
 if(ISOTHERM_FUZZ)
   target_compile_options(isotherm_flags INTERFACE -fsanitize=fuzzer-no-link)
