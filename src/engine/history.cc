@@ -25,12 +25,34 @@ Status NoSuchVersion(const std::string& wanted, const std::vector<VersionName>& 
                           std::to_string(newest.version) + " are kept");
 }
 
+// When this branch has a version of that number, and it is another one. The main branch is always the one that it was.
+bool IsAnother(const std::string& branch, const Head& newest, const std::vector<VersionName>& archived,
+               const std::optional<VersionName>& version) {
+  if (branch.empty() || !version) return false;
+  if (newest.version == version->version) return newest.commit_ms != version->commit_ms;
+  return newest.version < version->version ||
+         std::any_of(archived.begin(), archived.end(), [&](const VersionName& own) {
+           return own.version == version->version && own.commit_ms != version->commit_ms;
+         });
+}
+
+// The version that a branch began as a copy of, as far as it is known still.
+std::optional<VersionName> ForkOf(const Head& newest, const std::vector<VersionName>& archived) {
+  if (newest.version == newest.fork_version) return VersionName{newest.version, newest.commit_ms};
+  auto first = std::find_if(archived.begin(), archived.end(),
+                            [&](const VersionName& own) { return own.version == newest.fork_version; });
+  return first == archived.end() ? std::nullopt : std::optional(*first);
+}
+
 // The archived version that is wanted, of this branch or those that it came from; nothing when there is none.
-// `at_most`: no later version counts.
+// `at_most`: no later version counts. `fork`: what a branch of this one began with; when this one has it not, it is
+// another one of the name.
 Result<std::optional<Head>> FindArchived(BlobStore& store, const std::string& branch, const VersionWanted& wanted,
-                                         uint64_t at_most, const Head& newest, const Context& context) {
+                                         uint64_t at_most, const std::optional<VersionName>& fork, const Head& newest,
+                                         const Context& context) {
   std::string prefix = BranchPrefix(branch);
   ASSIGN_OR_RETURN(std::vector<VersionName> archived, ListVersions(store, prefix, context));
+  if (IsAnother(branch, newest, archived, fork)) return std::optional<Head>();
   const VersionName* found = nullptr;
   for (const VersionName& candidate : archived) {
     bool fits = wanted.version != 0 ? candidate.version == wanted.version : candidate.commit_ms <= wanted.as_of_ms;
@@ -53,9 +75,11 @@ Result<std::optional<Head>> FindArchived(BlobStore& store, const std::string& br
   ASSIGN_OR_RETURN(std::string bytes, ReadWhole(store, parent, context));
   auto head = DecodeHead(bytes);
   RETURN_IF_ERROR(head.status().WithContext(parent));
+  const std::optional<VersionName> began = ForkOf(newest, archived);
+  if (IsAnother(newest.fork_of, *head, {}, began)) return std::optional<Head>();
   bool fits = wanted.version != 0 ? head->version == wanted.version : head->commit_ms <= wanted.as_of_ms;
   if (fits && head->version <= newest.fork_version) return std::optional(std::move(head).value());
-  return FindArchived(store, newest.fork_of, wanted, std::min(at_most, newest.fork_version), *head, context);
+  return FindArchived(store, newest.fork_of, wanted, std::min(at_most, newest.fork_version), began, *head, context);
 }
 
 }  // namespace
@@ -100,7 +124,7 @@ Result<std::shared_ptr<const Snapshot>> LoadSnapshotAt(const ReadPath& path, con
   bool newest_fits = wanted.version != 0 ? head.version == wanted.version : head.commit_ms <= wanted.as_of_ms;
   if (newest_fits) return newest;
   std::string branch = path.branch_prefix.empty() ? std::string() : *BranchOfHead(path.branch_prefix + kHeadObject);
-  ASSIGN_OR_RETURN(auto archived, FindArchived(*path.store, branch, wanted, head.version, head, context));
+  ASSIGN_OR_RETURN(auto archived, FindArchived(*path.store, branch, wanted, head.version, std::nullopt, head, context));
   if (!archived) {
     ASSIGN_OR_RETURN(std::vector<VersionName> versions, ListVersions(*path.store, path.branch_prefix, context));
     return NoSuchVersion(wanted.version != 0 ? "version " + std::to_string(wanted.version)

@@ -209,5 +209,40 @@ TEST_F(RetentionTest, ALeaseThatCannotBeReadStopsAVacuumBeforeItRemovesAnything)
   EXPECT_TRUE(writer->Vacuum(keep_one).ok());
 }
 
+// Its branches have no past then, instead of that of the other one.
+TEST_F(RetentionTest, AnotherBranchOfTheNameOfTheOneThatOneBeganWithIsNotItsPast) {
+  auto open = [&](const std::string& branch, uint64_t version) {
+    Options options;
+    options.env = environment_;
+    options.branch = branch;
+    options.as_of_version = version;
+    return Open(store_, options);
+  };
+  auto commit_often_to = [&](const std::string& branch, uint64_t times) {
+    auto opened = open(branch, 0);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    CommitOften(**opened, times);
+  };
+  auto writer = OpenWriter();
+  const uint64_t fork = CommitOften(*writer, 5);
+  ASSERT_TRUE(writer->CreateBranch("parent").ok());
+  commit_often_to("parent", 3);
+  ASSERT_TRUE((*open("parent", 0))->CreateBranch("child").ok());
+  commit_often_to("child", 1);
+  auto before = open("child", fork + 1);
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_EQ(ScanKeys(**before), KeyRange(0, 6));
+  for (uint64_t commits : {uint64_t{1}, uint64_t{2}, uint64_t{5}}) {
+    SCOPED_TRACE(commits);
+    ASSERT_TRUE(writer->DeleteBranch("parent").ok());
+    ASSERT_TRUE(writer->CreateBranch("parent").ok());
+    commit_often_to("parent", commits);
+    EXPECT_EQ(open("child", fork + 1).status().code(), StatusCode::kNotFound);
+    auto here = open("child", fork + 3);
+    ASSERT_TRUE(here.ok()) << here.status();
+    EXPECT_EQ(ScanKeys(**here), KeyRange(0, 8));
+  }
+}
+
 }  // namespace
 }  // namespace isotherm
