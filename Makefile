@@ -23,8 +23,8 @@ CMAKE_FLAGS ?= $(if $(CI),-DISOTHERM_WERROR=ON)
 llvm_tool = $$(type -P $(1)-16 >/dev/null && echo $(1)-16 || echo $(1))
 clang_flags = -DCMAKE_CXX_COMPILER=$(call llvm_tool,clang++)
 
-# $(call configure,PRESET,FLAGS)
-configure = cmake --preset $(1) $(CMAKE_FLAGS) $(2) >/dev/null
+# $(call configure,PRESET,FLAGS); of two that contradict each other the user's holds.
+configure = cmake --preset $(1) $(2) $(CMAKE_FLAGS) >/dev/null
 build_all = cmake --build build/$(1) -j $(JOBS)
 # Tests of what several threads do at once.
 threaded = 'Race|Concurrent|Thread|Group|Background|Memtable|RowsInRam|Turns|Cache|Lease|Compaction|Handle'

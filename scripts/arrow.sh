@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the flags of CMake that build the tool's module for Parquet files. Fetches Apache Arrow, as the Python package
 # pyarrow, from PyPI to ${ISOTHERM_CACHE:-~/.cache/isotherm} once per user: 50 MB. Where there is none for this machine
-# it says so and prints nothing: then the module is not built, and its tests are skipped.
+# it says so and turns the module off, also where it was built before: its tests are skipped.
 set -euo pipefail
 
 version=26.0.1
@@ -20,6 +20,7 @@ if [[ ! -d $folder ]]; then
     ! "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --only-binary :all: \
       --target "$work/packages" "pyarrow==$version" >&2; then
     say "there is no pyarrow $version to be had: the module for Parquet files is not built, and not tested"
+    printf '%s\n' "-DISOTHERM_PARQUET=OFF"
     exit 0
   fi
   # Somebody else may have been faster.
